@@ -1,0 +1,183 @@
+// Makes a fresh clone ready to run: packages, Prisma client, compiled server, dashboard. `npm start`, `npm test` and
+// the other scripts call it first; when everything is up to date it takes a fraction of a second and says nothing.
+//
+// Plain JavaScript that imports only `node:` modules, as it runs before anything is installed or compiled.
+
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const NEEDED_NODE = [20, 19]
+const isForTests = process.argv.includes('--test')
+
+async function main() {
+  checkNode()
+  process.chdir(ROOT)
+  if (!arePackagesInstalled()) {
+    // Without install scripts even where the user's npm configuration would run them: see .npmrc.
+    await run('Installing packages', 'npm', [
+      'ci',
+      '--include=dev',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+    ])
+  }
+  await step({
+    title: 'Generating the database client',
+    inputs: [
+      'prisma/schema.prisma',
+      'prisma/prisma.config.ts',
+      'prisma/schema-engine.mjs',
+      'package-lock.json',
+    ],
+    output: 'prisma/generated/client.ts',
+    command: ['prisma', 'generate', '--config', 'prisma/prisma.config.ts'],
+  })
+  await step({
+    title: 'Compiling the server',
+    inputs: ['server', 'test', 'client', 'prisma/generated', 'tsconfig.json', 'package-lock.json'],
+    output: 'dist/server/main.js',
+    command: ['tsc', '-p', '.'],
+    afterwards: removeOrphans,
+  })
+  await step({
+    title: 'Building the dashboard',
+    inputs: ['client', 'package-lock.json'],
+    output: 'dist/dashboard/index.html',
+    command: ['vite', 'build', 'client/dashboard'],
+  })
+  if (isForTests) await provideBrowser()
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  const [neededMajor, neededMinor] = NEEDED_NODE
+  if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return
+  stop(
+    `antipasto needs Node.js ${NEEDED_NODE.join('.')} or newer, and this is ${process.versions.node}: https://nodejs.org`,
+  )
+}
+
+/** True when what npm says it has installed is what package-lock.json asks for. */
+function arePackagesInstalled() {
+  const wanted = readJson('package-lock.json')?.packages
+  const installed = readJson('node_modules/.package-lock.json')?.packages
+  if (!wanted) stop('package-lock.json is missing: this is not a complete clone.')
+  if (!installed) return false
+  return Object.entries(wanted).every(([name, { version, optional }]) => {
+    if (name === '') return true // The project itself.
+    // An optional package is absent where it isn't made for this machine.
+    return installed[name] ? installed[name].version === version : optional === true
+  })
+}
+
+/**
+ * Runs a tool from node_modules unless nothing has changed since it last succeeded.
+ *
+ * `inputs` are files and folders; `output` is a file that the tool makes.
+ */
+async function step({ title, inputs, output, command: [tool, ...args], afterwards }) {
+  const stamp = path.join('dist', '.setup', tool)
+  const fingerprint = fingerprintOf(inputs)
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return
+  await run(title, path.join('node_modules', '.bin', tool), args)
+  afterwards?.()
+  mkdirSync(path.dirname(stamp), { recursive: true })
+  writeFileSync(stamp, fingerprint)
+}
+
+/** Changes with every file that is added, removed or written. */
+function fingerprintOf(inputs) {
+  const hash = createHash('sha256')
+  for (const file of inputs.flatMap(filesUnder)) {
+    const { mtimeMs, size } = statSync(file)
+    hash.update(`${file}\0${mtimeMs}\0${size}\n`)
+  }
+  return hash.digest('hex')
+}
+
+function filesUnder(fileOrFolder) {
+  if (!existsSync(fileOrFolder)) return []
+  if (!statSync(fileOrFolder).isDirectory()) return [fileOrFolder]
+  return readdirSync(fileOrFolder)
+    .sort()
+    .flatMap((name) => filesUnder(path.join(fileOrFolder, name)))
+}
+
+/** Removes compiled files that have no source any more: a test deleted in test/ must not run from dist/test. */
+function removeOrphans() {
+  for (const file of ['server', 'test', 'client', 'prisma'].flatMap((room) =>
+    filesUnder(path.join('dist', room)),
+  )) {
+    const source = path.relative('dist', file).replace(/\.js(\.map)?$/, '.ts')
+    if (source.endsWith('.ts') && !existsSync(source)) rmSync(file)
+  }
+}
+
+// ---- The browser for the dashboard's tests --------------------------------------------------------------------------
+
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
+/** Looks for Chromium, and installs it where we may: as root on Debian and its kin. */
+async function provideBrowser() {
+  if (findBrowser()) return
+  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+    await run('Updating the list of Debian packages', 'apt-get', ['update'])
+    await run('Installing Chromium', 'apt-get', ['install', '-y', '--no-install-recommends', 'chromium'])
+    return
+  }
+  const advice = 'Install it (Debian: apt-get install chromium), or set CHROMIUM_PATH to its program.'
+  if (process.env.REQUIRE_BROWSER === '1') stop(`There is no Chromium for the browser tests. ${advice}`)
+  console.log(`There is no Chromium: the browser tests (test/dashboard) will be skipped. ${advice}`)
+}
+
+function findBrowser() {
+  if (process.env.CHROMIUM_PATH) return existsSync(process.env.CHROMIUM_PATH)
+  const folders = (process.env.PATH ?? '').split(path.delimiter)
+  return BROWSERS.some((name) => folders.some((folder) => existsSync(path.join(folder, name))))
+}
+
+// ---- Small things ---------------------------------------------------------------------------------------------------
+
+/** Runs a program and says so in one line; shows what it printed only when it fails, and ends with it then. */
+async function run(title, program, args) {
+  const startedAt = performance.now()
+  process.stdout.write(`${title} (${path.basename(program)} ${args.join(' ')}) …`)
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      DEBIAN_FRONTEND: 'noninteractive',
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      CHECKPOINT_DISABLE: '1',
+    },
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  const failure = await new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('close', (code, signal) =>
+      resolve(code === 0 ? undefined : `ended with ${signal ?? `code ${code}`}`),
+    )
+  })
+  if (failure) {
+    process.stdout.write(' failed\n')
+    stop(`${output}\n${title}: ${program} ${failure}.`)
+  }
+  process.stdout.write(` ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`)
+}
+
+function readJson(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+function stop(message) {
+  console.error(message)
+  process.exit(1)
+}
+
+await main()
