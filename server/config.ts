@@ -1,0 +1,366 @@
+// The only reader of the environment. One table says what can be set; a wrong value stops the start with its name.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { validate as isCronExpression } from 'node-cron'
+import { z } from 'zod'
+import { parseByteCount, parseDurationSeconds } from './units.js'
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** What the server runs with. Times are whole seconds, sizes whole bytes. */
+export interface Config {
+  /** 0: any free port. */
+  port: number
+  host: string
+  /** An origin without a trailing slash. Undefined when `port` is 0: then it is known only after listening. */
+  publicUrl: string | undefined
+  /** Absolute. */
+  dataDir: string
+  /** Undefined: the embedded PostgreSQL under `dataDir`. */
+  databaseUrl: string | undefined
+  store: 'local'
+  uploadTtlSeconds: number
+  sessionTtlSeconds: number
+  tombstoneTtlSeconds: number
+  maxTtlSeconds: number
+  maxFileBytes: number
+  minFreeBytes: number
+  apiUploadKeys: readonly string[]
+  apiReadKeys: readonly string[]
+  apiDeleteKeys: readonly string[]
+  sweepCron: string
+  logLevel: (typeof logLevels)[number]
+  /** `*` or origins as browsers send them. */
+  corsOrigins: '*' | readonly string[]
+  deleteStrict404: boolean
+  anonRead: boolean
+  noProgressTimeoutSeconds: number
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+interface Setting<Value> {
+  name: string
+  /** As it would be written in the environment. */
+  default: string | undefined
+  /** What the table in the README says where `default` alone doesn't. */
+  defaultSays?: string
+  /** Another setting whose value is taken where this one is absent. */
+  inherits?: string
+  meaning: string
+  /** Ends the sentence "Allowed: …". */
+  allowed: string
+  /** Never printed; the rule's message says what is wrong without the value. */
+  isSecret?: true
+  rule: z.ZodType<Value>
+}
+
+/** A rule from a parser that gives undefined for what isn't allowed. */
+function rule<Value>(parse: (text: string) => Value | undefined): z.ZodType<Value> {
+  return z.string().transform((text, context) => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    context.addIssue('is not allowed')
+    return z.NEVER
+  })
+}
+
+function integerBetween(least: number, most: number): z.ZodType<number> {
+  return rule((text) => {
+    if (!/^\d{1,16}$/.test(text)) return undefined
+    const value = Number(text)
+    return value >= least && value <= most ? value : undefined
+  })
+}
+
+// A century: past that, dates stop meaning anything and start to overflow.
+const longestTtlSeconds = 36_500 * 86_400
+const durationAllowed = 'a whole number with s, m, h or d: 90s, 15m, 12h, 30d (at least 1s)'
+
+function durationUpTo(mostSeconds: number): z.ZodType<number> {
+  return rule((text) => {
+    const seconds = parseDurationSeconds(text)
+    return seconds !== undefined && seconds >= 1 && seconds <= mostSeconds ? seconds : undefined
+  })
+}
+
+const sizeAllowed = 'bytes, or a whole number with KiB, MiB, GiB or TiB: 500MiB'
+
+const truth = z.enum(['true', 'false']).transform((text) => text === 'true')
+
+function commaList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+const leastKeyLength = 16
+const keysAllowed = `keys separated by commas, each at least ${leastKeyLength} printable ASCII characters without spaces`
+
+const apiKeyList = z.string().transform((text, context) => {
+  const keys = commaList(text)
+  for (const [index, key] of keys.entries()) {
+    if (key.length < leastKeyLength) context.addIssue(`key ${index + 1} is ${key.length} characters long`)
+    else if (!/^[\x21-\x7e]+$/.test(key))
+      context.addIssue(`key ${index + 1} has a space or a non-ASCII character`)
+  }
+  return keys
+})
+
+function publicOrigin(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const isBare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  return isBare && /^https?:$/.test(url.protocol) ? url.origin : undefined
+}
+
+function corsOrigins(text: string): '*' | string[] | undefined {
+  if (text === '*') return '*'
+  const origins = commaList(text)
+  return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)
+    ? origins
+    : undefined
+}
+
+/** What may not be undefined needs a default. */
+type SettingOf<Value> = Setting<Value> & (undefined extends Value ? unknown : { default: string })
+
+const settings: { [Field in keyof Config]: SettingOf<Config[Field]> } = {
+  port: {
+    name: 'PORT',
+    default: '8080',
+    meaning: 'Port to listen on; `0` takes any free one',
+    allowed: 'a whole number from 0 to 65535',
+    rule: integerBetween(0, 65_535),
+  },
+  host: {
+    name: 'HOST',
+    // Nobody's laptop should offer its uploads to the café's network by default.
+    default: '127.0.0.1',
+    meaning: 'Address to listen on; `0.0.0.0` or `::` to be reachable from other machines',
+    allowed: 'an IP address or a host name',
+    rule: rule((text) => (isIP(text) !== 0 || /^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(text) ? text : undefined)),
+  },
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    default: undefined,
+    defaultSays: 'http://localhost:PORT',
+    meaning: 'Where users and PASTA reach the server; begins every URL that is handed out',
+    allowed: 'an http or https URL without path, query and password',
+    rule: rule(publicOrigin),
+  },
+  dataDir: {
+    name: 'DATA_DIR',
+    default: './data',
+    meaning: 'Folder of the embedded database and the local store',
+    allowed: 'a path',
+    rule: rule((text) => (text.includes('\0') ? undefined : text)),
+  },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    default: undefined,
+    defaultSays: 'embedded PostgreSQL under DATA_DIR',
+    meaning: 'PostgreSQL to use',
+    allowed: 'a postgresql:// URL',
+    isSecret: true,
+    rule: z.string().refine((text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol), {
+      error: 'it is not such a URL',
+    }),
+  },
+  store: {
+    name: 'STORE',
+    default: 'local',
+    meaning: 'Where the bytes are kept: `local` is `DATA_DIR/store`',
+    allowed: 'local',
+    rule: z.literal('local'),
+  },
+  uploadTtlSeconds: {
+    name: 'UPLOAD_TTL',
+    default: '30d',
+    meaning: 'How long a finished upload is kept, from its start',
+    allowed: durationAllowed,
+    rule: durationUpTo(longestTtlSeconds),
+  },
+  sessionTtlSeconds: {
+    name: 'SESSION_TTL',
+    default: '7d',
+    meaning: 'How long an unfinished upload may stay without a new byte',
+    allowed: durationAllowed,
+    rule: durationUpTo(longestTtlSeconds),
+  },
+  tombstoneTtlSeconds: {
+    name: 'TOMBSTONE_TTL',
+    default: '30d',
+    meaning: 'How long the report of a deleted, failed or expired upload is kept',
+    allowed: durationAllowed,
+    rule: durationUpTo(longestTtlSeconds),
+  },
+  maxTtlSeconds: {
+    name: 'MAX_TTL',
+    default: '365d',
+    meaning: 'The latest that `expires_at` may be moved to, from the start of the upload',
+    allowed: durationAllowed,
+    rule: durationUpTo(longestTtlSeconds),
+  },
+  maxFileBytes: {
+    name: 'MAX_FILE_BYTES',
+    default: '5TiB',
+    meaning: 'The largest file that is taken',
+    allowed: sizeAllowed,
+    rule: rule((text) => parseByteCount(text) || undefined),
+  },
+  minFreeBytes: {
+    name: 'MIN_FREE_BYTES',
+    default: '1GiB',
+    meaning: 'Free space that uploads leave on the disk',
+    allowed: sizeAllowed,
+    rule: rule(parseByteCount),
+  },
+  apiUploadKeys: {
+    name: 'API_UPLOAD_KEYS',
+    default: '',
+    defaultSays: 'none',
+    meaning: 'API keys that may upload, besides those made by `npm run keys`',
+    allowed: keysAllowed,
+    isSecret: true,
+    rule: apiKeyList,
+  },
+  apiReadKeys: {
+    name: 'API_READ_KEYS',
+    default: '',
+    defaultSays: 'API_UPLOAD_KEYS',
+    inherits: 'API_UPLOAD_KEYS',
+    meaning: 'API keys that may read',
+    allowed: keysAllowed,
+    isSecret: true,
+    rule: apiKeyList,
+  },
+  apiDeleteKeys: {
+    name: 'API_DELETE_KEYS',
+    default: '',
+    defaultSays: 'API_UPLOAD_KEYS',
+    inherits: 'API_UPLOAD_KEYS',
+    meaning: 'API keys that may delete',
+    allowed: keysAllowed,
+    isSecret: true,
+    rule: apiKeyList,
+  },
+  sweepCron: {
+    name: 'SWEEP_CRON',
+    default: '*/5 * * * *',
+    meaning: 'When to expire and clean up',
+    allowed: 'a cron expression such as */5 * * * *',
+    rule: rule((text) => (isCronExpression(text) ? text : undefined)),
+  },
+  logLevel: {
+    name: 'LOG_LEVEL',
+    default: 'info',
+    meaning: 'Least level that is logged',
+    allowed: logLevels.join(', '),
+    rule: z.enum(logLevels),
+  },
+  corsOrigins: {
+    name: 'CORS_ORIGINS',
+    default: '',
+    defaultSays: 'none',
+    meaning: 'Other sites whose pages may call the API from a browser, separated by commas; `*` for all',
+    allowed: '* or origins separated by commas, each like https://data.example.org without a trailing slash',
+    rule: rule(corsOrigins),
+  },
+  deleteStrict404: {
+    name: 'DELETE_STRICT_404',
+    default: 'true',
+    meaning: 'DELETE of what does not exist: `true` answers 404, `false` 204',
+    allowed: 'true or false',
+    rule: truth,
+  },
+  anonRead: {
+    name: 'ANON_READ',
+    default: 'false',
+    meaning: 'Reading everything without a key, for development',
+    allowed: 'true or false',
+    rule: truth,
+  },
+  noProgressTimeoutSeconds: {
+    name: 'NO_PROGRESS_TIMEOUT',
+    default: '60s',
+    meaning: 'A request that brings no byte for so long is ended; what it brought is kept',
+    allowed: `${durationAllowed}, at most 1d`,
+    rule: durationUpTo(86_400),
+  },
+}
+
+/** Every wrong setting at once, a line each: its name, its value (not a secret's), what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`The settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/**
+ * The configuration that `environment` asks for. A setting that is empty counts as absent.
+ *
+ * Relative paths start at `workingDir`. Throws ConfigError.
+ */
+export function readConfig(environment: Environment, workingDir: string = process.cwd()): Config {
+  const given = (name: string) => environment[name]?.trim() || undefined
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+
+  for (const [field, setting] of Object.entries<Setting<unknown>>(settings)) {
+    const own = given(setting.name)
+    const inherited = setting.inherits === undefined ? undefined : given(setting.inherits)
+    const text = own ?? inherited ?? setting.default
+    const parsed = text === undefined ? undefined : setting.rule.safeParse(text)
+    values[field] = parsed?.data
+    // What is wrong with an inherited value is told once, where it was written.
+    if (parsed?.error && (own !== undefined || inherited === undefined)) {
+      problems.push(problemOf(setting, text, parsed.error))
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+
+  // Each field of Config has its row, and each row's rule has just passed.
+  const config = values as unknown as Config
+  const { name, allowed } = settings.uploadTtlSeconds
+  if (config.uploadTtlSeconds > config.maxTtlSeconds) {
+    const shown = given(name) ?? settings.uploadTtlSeconds.default
+    throw new ConfigError([`${name}=${shown} is longer than MAX_TTL. Allowed: at most MAX_TTL; ${allowed}`])
+  }
+  return {
+    ...config,
+    dataDir: resolve(workingDir, config.dataDir),
+    publicUrl: config.publicUrl ?? (config.port === 0 ? undefined : `http://localhost:${config.port}`),
+  }
+}
+
+function problemOf(setting: Setting<unknown>, text: string | undefined, error: z.ZodError): string {
+  const wrong = setting.isSecret
+    ? `${setting.name}: ${error.issues.map((issue) => issue.message).join(', ')}.`
+    : `${setting.name}=${JSON.stringify(text)} is not allowed.`
+  return `${wrong} Allowed: ${setting.allowed}`
+}
+
+/** The environment with the settings of `.env` in `workingDir` beneath it: what is exported wins. */
+export function loadEnvironment(workingDir: string = process.cwd()): Environment {
+  const path = resolve(workingDir, '.env')
+  const written = existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
+  return { ...written, ...process.env }
+}
+
+/** What the README's table says, row by row; a test holds the two together. */
+export function configTable(): { name: string; default: string; meaning: string }[] {
+  return Object.values<Setting<unknown>>(settings).map((setting) => ({
+    name: setting.name,
+    default: setting.defaultSays ?? setting.default ?? '',
+    meaning: setting.meaning,
+  }))
+}

@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { ConfigError, configTable, type Environment, loadEnvironment, readConfig } from '../server/config.js'
+
+const key = 'k'.repeat(16)
+
+function problemsOf(environment: Environment): readonly string[] {
+  try {
+    readConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('defaults', () => {
+  test('An empty environment gives a server that a laptop can run', () => {
+    expect(readConfig({}, '/srv/antipasto')).toEqual({
+      port: 8080,
+      host: '127.0.0.1',
+      publicUrl: 'http://localhost:8080',
+      dataDir: '/srv/antipasto/data',
+      databaseUrl: undefined,
+      store: 'local',
+      uploadTtlSeconds: 30 * 86_400,
+      sessionTtlSeconds: 7 * 86_400,
+      tombstoneTtlSeconds: 30 * 86_400,
+      maxTtlSeconds: 365 * 86_400,
+      maxFileBytes: 5 * 1024 ** 4,
+      minFreeBytes: 1024 ** 3,
+      apiUploadKeys: [],
+      apiReadKeys: [],
+      apiDeleteKeys: [],
+      sweepCron: '*/5 * * * *',
+      logLevel: 'info',
+      corsOrigins: [],
+      deleteStrict404: true,
+      anonRead: false,
+      noProgressTimeoutSeconds: 60,
+    })
+  })
+
+  test('A setting that is empty or blank counts as absent', () => {
+    expect(readConfig({ PORT: '', UPLOAD_TTL: '  ' })).toEqual(readConfig({}))
+  })
+
+  test('The table names every setting once, with a default and a meaning', () => {
+    const table = configTable()
+    expect(new Set(table.map((row) => row.name)).size).toBe(table.length)
+    expect(table.length).toBe(Object.keys(readConfig({})).length)
+    for (const row of table) {
+      expect(row.default).not.toBe('')
+      expect(row.meaning).not.toBe('')
+    }
+    expect(table).toContainEqual(expect.objectContaining({ name: 'UPLOAD_TTL', default: '30d' }))
+    expect(table).toContainEqual(
+      expect.objectContaining({ name: 'API_READ_KEYS', default: 'API_UPLOAD_KEYS' }),
+    )
+  })
+})
+
+describe('right values', () => {
+  test.each([
+    [{ PORT: '0' }, { port: 0, publicUrl: undefined }],
+    [{ PORT: '0', PUBLIC_URL: 'https://s.example.org' }, { publicUrl: 'https://s.example.org' }],
+    [{ PORT: ' 9000 ' }, { port: 9000, publicUrl: 'http://localhost:9000' }],
+    [{ HOST: '::' }, { host: '::' }],
+    [{ HOST: 'localhost' }, { host: 'localhost' }],
+    [{ PUBLIC_URL: 'https://staging.example.org/' }, { publicUrl: 'https://staging.example.org' }],
+    [{ PUBLIC_URL: 'https://staging.example.org:8443' }, { publicUrl: 'https://staging.example.org:8443' }],
+    [{ DATA_DIR: '/var/lib/antipasto' }, { dataDir: '/var/lib/antipasto' }],
+    [{ DATABASE_URL: 'postgresql://u:p@db/x' }, { databaseUrl: 'postgresql://u:p@db/x' }],
+    [{ UPLOAD_TTL: '90s' }, { uploadTtlSeconds: 90 }],
+    [{ UPLOAD_TTL: '15m' }, { uploadTtlSeconds: 900 }],
+    [{ SESSION_TTL: '12h' }, { sessionTtlSeconds: 43_200 }],
+    [{ TOMBSTONE_TTL: '1d' }, { tombstoneTtlSeconds: 86_400 }],
+    [{ MAX_FILE_BYTES: '1073741824' }, { maxFileBytes: 1024 ** 3 }],
+    [{ MAX_FILE_BYTES: '100 GiB' }, { maxFileBytes: 100 * 1024 ** 3 }],
+    [{ MAX_FILE_BYTES: '9007199254740991' }, { maxFileBytes: Number.MAX_SAFE_INTEGER }],
+    [{ MIN_FREE_BYTES: '0' }, { minFreeBytes: 0 }],
+    [{ SWEEP_CRON: '0 3 * * *' }, { sweepCron: '0 3 * * *' }],
+    [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    [{ CORS_ORIGINS: '*' }, { corsOrigins: '*' }],
+    [
+      { CORS_ORIGINS: 'https://a.example.org, http://localhost:3000' },
+      { corsOrigins: ['https://a.example.org', 'http://localhost:3000'] },
+    ],
+    [{ DELETE_STRICT_404: 'false' }, { deleteStrict404: false }],
+    [{ ANON_READ: 'true' }, { anonRead: true }],
+    [{ NO_PROGRESS_TIMEOUT: '5s' }, { noProgressTimeoutSeconds: 5 }],
+    [{ API_UPLOAD_KEYS: key }, { apiUploadKeys: [key], apiReadKeys: [key], apiDeleteKeys: [key] }],
+    [
+      { API_UPLOAD_KEYS: key, API_DELETE_KEYS: `${key}d, ${key}e` },
+      { apiReadKeys: [key], apiDeleteKeys: [`${key}d`, `${key}e`] },
+    ],
+    [{ API_READ_KEYS: key }, { apiUploadKeys: [], apiReadKeys: [key], apiDeleteKeys: [] }],
+  ])('%j', (environment: Environment, expected) => {
+    expect(readConfig(environment)).toMatchObject(expected)
+  })
+})
+
+describe('wrong values', () => {
+  test.each([
+    ['PORT', ['-1', '65536', '80a', '8080.5', '0x50', '1e3']],
+    ['HOST', ['two words', 'http://localhost', '-x']],
+    [
+      'PUBLIC_URL',
+      [
+        'staging.example.org',
+        'ftp://x',
+        'http://x/path',
+        'http://x/?q=1',
+        'http://x/#a',
+        'http://u:p@x',
+        'http://',
+      ],
+    ],
+    ['STORE', ['s3', 'Local']],
+    ['UPLOAD_TTL', ['30', '0s', '-1d', '1.5h', '30 d', '1w', '36501d', '1d12h', 'forever', '366d']],
+    ['SESSION_TTL', ['30', '0d']],
+    ['TOMBSTONE_TTL', ['x']],
+    ['MAX_TTL', ['99999999999d']],
+    ['MAX_FILE_BYTES', ['0', '-1', '5TB', '1.5GiB', '9007199254740992', '9000TiB', '0x10', '1e9']],
+    ['MIN_FREE_BYTES', ['-1', 'lots']],
+    ['SWEEP_CRON', ['x', '99 * * * *', '* *']],
+    ['LOG_LEVEL', ['verbose', 'INFO']],
+    [
+      'CORS_ORIGINS',
+      ['https://a.example.org/', 'a.example.org', 'https://a.example.org,*', 'https://A.example.org'],
+    ],
+    ['DELETE_STRICT_404', ['yes', '1', 'TRUE']],
+    ['ANON_READ', ['maybe']],
+    ['NO_PROGRESS_TIMEOUT', ['60', '0s', '2d']],
+  ])('%s refuses %j, and says its name, its value and what is allowed', (name, values) => {
+    for (const value of values) {
+      const problems = problemsOf({ [name]: value })
+      expect(problems).toHaveLength(1)
+      expect(problems[0]).toContain(name)
+      expect(problems[0]).toContain(value)
+      expect(problems[0]).toMatch(/Allowed: ./)
+    }
+  })
+
+  test('Every wrong setting is listed, not just the first', () => {
+    const problems = problemsOf({ PORT: 'x', UPLOAD_TTL: 'y', LOG_LEVEL: 'z' })
+    expect(problems.map((problem) => problem.split('=')[0])).toEqual(['PORT', 'UPLOAD_TTL', 'LOG_LEVEL'])
+  })
+
+  test('A wrong key is told by its place and length, never shown, and once although two lists inherit it', () => {
+    const problems = problemsOf({ API_UPLOAD_KEYS: `${key},hunter2` })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain('API_UPLOAD_KEYS: key 2 is 7 characters long')
+    expect(problems[0]).not.toContain('hunter2')
+    expect(problems[0]).not.toContain(key)
+    expect(problemsOf({ API_READ_KEYS: `two words ${key}` })[0]).toContain('key 1 has a space')
+  })
+
+  test("A wrong database URL isn't shown: it may hold a password", () => {
+    const problems = problemsOf({ DATABASE_URL: 'mysql://root:hunter2@db/x' })
+    expect(problems[0]).toMatch(/^DATABASE_URL: .*postgresql:\/\//)
+    expect(problems[0]).not.toContain('hunter2')
+  })
+})
+
+describe('.env', () => {
+  test('Settings in .env are read, and what is exported wins', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'antipasto-env-'))
+    const before = process.env.UPLOAD_TTL
+    try {
+      expect(loadEnvironment(folder)).toEqual(process.env)
+      writeFileSync(join(folder, '.env'), '# a comment\nUPLOAD_TTL=90s\nLOG_LEVEL="debug"\n')
+      process.env.UPLOAD_TTL = '12h'
+      expect(loadEnvironment(folder)).toMatchObject({ UPLOAD_TTL: '12h', LOG_LEVEL: 'debug' })
+    } finally {
+      if (before === undefined) delete process.env.UPLOAD_TTL
+      else process.env.UPLOAD_TTL = before
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
