@@ -1,0 +1,129 @@
+// The one place that makes a Prisma client, and the one that knows what a database out of reach looks like.
+
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { PrismaClient } from '../../prisma/generated/client.js'
+import { AppError } from '../errors.js'
+
+export interface Database {
+  readonly prisma: PrismaClient
+  /** Waits for running queries, then closes every connection. */
+  close(): Promise<void>
+}
+
+const MAX_CONNECTIONS = 10
+const CONNECT_TIMEOUT_MILLISECONDS = 5_000
+const MAX_PREPARED_STATEMENTS = 500
+
+/**
+ * Opens a pool of at most 10 connections; the first one is made by the first query.
+ *
+ * A database that goes away fails the queries of that time (see `translateDatabaseError`) and nothing else:
+ * when it is back, queries work again.
+ */
+export async function openDatabase(databaseUrl: string): Promise<Database> {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
+    keepAlive: true,
+    application_name: 'antipasto',
+  })
+  // An idle connection that the server closes emits 'error', which nobody awaits: the pool has already dropped it.
+  pool.on('error', () => {})
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool, { statementNameGenerator: nameStatements() }),
+  })
+  return {
+    prisma,
+    async close() {
+      await prisma.$disconnect()
+      await pool.end()
+    },
+  }
+}
+
+/**
+ * Gives each statement's text a name, under which Postgres keeps its plan for the connection: measured, half as many
+ * queries again per second. The record's statements insert into four tables at once: planning them anew cost as much as
+ * running them.
+ *
+ * Texts beyond the first 500 (lists of changing length) go without a name, so that connections don't grow for ever.
+ */
+function nameStatements(): (query: { sql: string }) => string {
+  const names = new Map<string, string>()
+  return ({ sql }) => {
+    const known = names.get(sql)
+    if (known !== undefined) return known
+    if (names.size >= MAX_PREPARED_STATEMENTS) return ''
+    const name = `antipasto_${names.size + 1}`
+    names.set(sql, name)
+    return name
+  }
+}
+
+// Postgres: connection failures (class 08), too many connections, shutting down, crashed, starting up.
+const UNAVAILABLE_SQLSTATE = /^(08...|53300|57P0[1235])$/
+// Prisma: can't reach, timed out, connection closed, pool exhausted, transaction lost, too many connections.
+const UNAVAILABLE_PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'])
+const UNAVAILABLE_SOCKET_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+// @prisma/adapter-pg's own names for the same.
+const UNAVAILABLE_ADAPTER_KINDS = new Set([
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TooManyConnections',
+])
+// What `pg` throws without any code.
+const UNAVAILABLE_DRIVER_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable)/
+
+/**
+ * Turns "the database does not answer" into AppError UNAVAILABLE; gives every other error back as it is.
+ *
+ * `throw translateDatabaseError(error)` is the way to use it.
+ */
+export function translateDatabaseError(error: unknown): unknown {
+  if (error instanceof AppError || !isDatabaseOutOfReach(error)) return error
+  return new AppError(
+    'UNAVAILABLE',
+    'The database does not answer. Nothing acknowledged is lost: try again in a few seconds.',
+    { cause: error, retryAfterSeconds: 5 },
+  )
+}
+
+/** Looks at `error` and at what it wraps: Prisma puts the driver's error under `cause` or `meta.driverAdapterError`. */
+function isDatabaseOutOfReach(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 4) return false
+  const facts = error as Record<string, unknown> // Every member is checked before it is believed.
+  return (
+    isOutOfReachCode(facts.code) ||
+    isOutOfReachCode(facts.originalCode) ||
+    (typeof facts.kind === 'string' && UNAVAILABLE_ADAPTER_KINDS.has(facts.kind)) ||
+    (typeof facts.message === 'string' && UNAVAILABLE_DRIVER_MESSAGE.test(facts.message)) ||
+    isDatabaseOutOfReach(facts.cause, depth + 1) ||
+    isDatabaseOutOfReach(
+      (facts.meta as Record<string, unknown> | undefined)?.driverAdapterError,
+      depth + 1,
+    ) ||
+    (Array.isArray(facts.errors) && facts.errors.some((inner) => isDatabaseOutOfReach(inner, depth + 1)))
+  )
+}
+
+function isOutOfReachCode(code: unknown): boolean {
+  return (
+    typeof code === 'string' &&
+    (UNAVAILABLE_SQLSTATE.test(code) ||
+      UNAVAILABLE_PRISMA_CODES.has(code) ||
+      UNAVAILABLE_SOCKET_CODES.has(code))
+  )
+}
