@@ -1,0 +1,66 @@
+// Where things lie in the memory that a thread's kernels share, so that input is copied in once for all of them.
+// Everything but the input has a constant address: the engine then knows each access to be in bounds.
+
+import {
+  type I32,
+  i32,
+  loadVector,
+  loadWord,
+  type Statement,
+  storeVector,
+  storeWord,
+  type V128,
+} from './wasm.js'
+
+/** All three algorithms take blocks of 512 bits. */
+export const BLOCK_BYTES = 64
+
+/** Chaining values (FIPS 180-4's H, RFC 1321's A, B, C, D) side by side, from address 0. */
+export const chainingValues = {
+  md5: { offset: 0, wordCount: 4 },
+  sha1: { offset: 16, wordCount: 5 },
+  sha256: { offset: 36, wordCount: 8 },
+} as const
+export const CHAINING_VALUES_BYTES = 68
+
+const SHA1_SCHEDULE_ADDRESS = 512
+const SHA256_SCHEDULE_ADDRESS = 1024
+
+/**
+ * Whole blocks are copied to here, `INPUT_BYTES` at a time: small enough for the second kernel to find them in the
+ * processor's cache.
+ */
+export const INPUT_ADDRESS = 4096
+export const INPUT_BYTES = 60 * 1024
+
+/** In units of 64 KiB: all of the above. */
+export const MEMORY_PAGES = 1
+
+/** A run of words, from an address on. */
+export class Words {
+  readonly #address: I32
+
+  constructor(address: I32) {
+    this.#address = address
+  }
+
+  load(index: number): I32 {
+    return loadWord(this.#address, index * 4)
+  }
+
+  store(index: number, value: I32): Statement {
+    return storeWord(this.#address, index * 4, value)
+  }
+
+  /** Words `quad * 4` to `quad * 4 + 3`. */
+  loadQuad(quad: number): V128 {
+    return loadVector(this.#address, quad * 16)
+  }
+
+  storeQuad(quad: number, value: V128): Statement {
+    return storeVector(this.#address, quad * 16, value)
+  }
+}
+
+export const sha1Schedule = new Words(i32(SHA1_SCHEDULE_ADDRESS))
+export const sha256Schedule = new Words(i32(SHA256_SCHEDULE_ADDRESS))
