@@ -1,0 +1,290 @@
+// The local disk as a store, built on @tus/file-store.
+//
+// Kept from FileStore: its folder, the check that a key stays inside it, and the creation of an empty file.
+// Replaced: `write` (one thread-pool write per 64 KiB, nothing synced before it is acknowledged), `remove` (turns every
+// failure into 404), `getUpload` and its JSON files (the offset is the file's size, which counts bytes that nobody
+// acknowledged; the record in Postgres is the truth) and `deleteExpired` (deletes finished uploads too).
+// See test/tus-pitfalls/file-store.test.ts.
+
+import { createReadStream } from 'node:fs'
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  opendir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
+import path from 'node:path'
+import type { Writable } from 'node:stream'
+import { FileStore, MemoryConfigstore } from '@tus/file-store'
+import { Upload as TusUpload } from '@tus/server'
+import { AppError } from '../errors.js'
+import { FolderSync } from './folder-sync.js'
+import { sendFile } from './send-file.js'
+import type { ByteRange, Room, Store, StoredItem, TemporaryWriter } from './store.js'
+
+const KEY = /^[0-9a-f]{8,64}$/
+
+export class LocalStore implements Store {
+  readonly #folders: Record<Room, string>
+  /** Made by `open`, in a folder that is there: FileStore itself would make it open to all, and throw uncaught. */
+  #temporaries: FileStore | undefined
+  readonly #syncs: Record<Room, FolderSync>
+
+  /** @param folder holds `tmp/` and `objects/`, on one file system, since a rename joins them */
+  constructor(folder: string) {
+    this.#folders = { temporary: path.join(folder, 'tmp'), object: path.join(folder, 'objects') }
+    this.#syncs = {
+      temporary: new FolderSync(this.#folders.temporary),
+      object: new FolderSync(this.#folders.object),
+    }
+  }
+
+  async open(): Promise<void> {
+    for (const folder of Object.values(this.#folders)) await mkdir(folder, { recursive: true, mode: 0o750 })
+    await this.check()
+    this.#temporaries = new FileStore({
+      directory: this.#folders.temporary,
+      configstore: new MemoryConfigstore(),
+    })
+  }
+
+  async check(): Promise<void> {
+    for (const folder of Object.values(this.#folders)) {
+      await access(folder, constants.R_OK | constants.W_OK).catch((cause) => {
+        throw new AppError('UNAVAILABLE', 'The store cannot be written. Try again in a minute.', {
+          cause,
+          retryAfterSeconds: 60,
+        })
+      })
+    }
+  }
+
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#folders.temporary)
+    return bavail * bsize
+  }
+
+  async createTemporary(key: string): Promise<void> {
+    await translated(key, async () => {
+      const temporaries = this.#temporaries
+      if (temporaries === undefined) throw new AppError('INTERNAL', 'The store is used before it is open.')
+      this.#path('temporary', key)
+      await temporaries.create(new TusUpload({ id: key, offset: 0 }))
+      // FileStore keeps what it made in its config store; our record is in Postgres.
+      await temporaries.configstore.delete(key)
+      await this.#syncs.temporary.sync()
+    })
+  }
+
+  async openTemporary(key: string, offsetBytes: number): Promise<TemporaryWriter> {
+    return translated(
+      key,
+      async () => new FileWriter(await open(this.#path('temporary', key), 'r+'), offsetBytes),
+    )
+  }
+
+  readTemporary(key: string, range: ByteRange): AsyncIterable<Uint8Array> {
+    return readFileRange(this.#path('temporary', key), key, range)
+  }
+
+  async deleteTemporary(key: string): Promise<void> {
+    await rm(this.#path('temporary', key), { force: true })
+  }
+
+  async complete(key: string, sizeBytes: number): Promise<void> {
+    const source = this.#path('temporary', key)
+    const target = this.#path('object', key)
+    const storedBytes = await fileSize(source)
+    if (storedBytes === null) {
+      if ((await fileSize(target)) === sizeBytes) return
+      throw new AppError('NOT_FOUND', `The bytes of upload ${key} are not in the store.`)
+    }
+    if (storedBytes < sizeBytes) {
+      throw new AppError('CONFLICT', `The store has ${storedBytes} of ${sizeBytes} bytes of upload ${key}.`)
+    }
+    if (storedBytes > sizeBytes) await truncateDurably(source, sizeBytes)
+    await rename(source, target)
+    await Promise.all([this.#syncs.object.sync(), this.#syncs.temporary.sync()])
+  }
+
+  async putObject(key: string, bytes: Uint8Array): Promise<void> {
+    await translated(key, async () => {
+      const file = await open(this.#path('object', key), 'w', 0o640)
+      try {
+        await writeAll(file, bytes, 0)
+        await file.sync()
+      } catch (error) {
+        // Half an object on a full disk would stay until it is old enough for the sweep.
+        await rm(this.#path('object', key), { force: true })
+        throw error
+      } finally {
+        await file.close()
+      }
+      await this.#syncs.object.sync()
+    })
+  }
+
+  async readObjectHead(key: string, lengthBytes: number): Promise<Uint8Array> {
+    return translated(key, async () => {
+      const file = await open(this.#path('object', key), 'r')
+      try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes, 0)
+        return buffer.subarray(0, bytesRead)
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  readObject(key: string, range: ByteRange): AsyncIterable<Uint8Array> {
+    return readFileRange(this.#path('object', key), key, range)
+  }
+
+  async sendObject(
+    key: string,
+    range: ByteRange,
+    sink: Writable,
+    beforeFirstByte: () => void,
+  ): Promise<void> {
+    const file = await translated(key, () => open(this.#path('object', key), 'r'))
+    try {
+      beforeFirstByte()
+      await sendFile(file, range, sink)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async deleteObject(key: string): Promise<void> {
+    await rm(this.#path('object', key), { force: true })
+  }
+
+  async *list(): AsyncIterable<StoredItem> {
+    for (const room of ['temporary', 'object'] as const) {
+      for await (const entry of await opendir(this.#folders[room])) {
+        const stats = await stat(path.join(this.#folders[room], entry.name)).catch(() => null)
+        // What isn't named like ours isn't ours: lost+found, somebody's notes.
+        if (stats?.isFile() && KEY.test(entry.name)) {
+          yield { room, key: entry.name, sizeBytes: stats.size, modifiedAt: stats.mtime }
+        }
+      }
+    }
+  }
+
+  #path(room: Room, key: string): string {
+    if (!KEY.test(key)) throw new AppError('NOT_FOUND', 'There is no such upload.')
+    return path.join(this.#folders[room], key)
+  }
+}
+
+class FileWriter implements TemporaryWriter {
+  readonly #file: FileHandle
+  readonly #underWay = new Set<Promise<void>>()
+  #positionBytes: number
+  #isClosed = false
+
+  constructor(file: FileHandle, offsetBytes: number) {
+    this.#file = file
+    this.#positionBytes = offsetBytes
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const position = this.#positionBytes
+    this.#positionBytes += bytes.byteLength
+    const writing = writeAll(this.#file, bytes, position).catch((error) => {
+      throw translateFileError(error)
+    })
+    this.#underWay.add(writing)
+    try {
+      await writing
+    } finally {
+      this.#underWay.delete(writing)
+    }
+  }
+
+  async sync(): Promise<void> {
+    await this.#file.datasync().catch((error) => {
+      throw translateFileError(error)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await Promise.allSettled(this.#underWay)
+    await this.#file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0
+  while (done < bytes.byteLength) {
+    // A short write is what a nearly full disk answers before ENOSPC.
+    const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, position + done)
+    done += bytesWritten
+  }
+}
+
+async function* readFileRange(filePath: string, key: string, range: ByteRange): AsyncIterable<Uint8Array> {
+  if (range.end <= range.start) return
+  try {
+    yield* createReadStream(filePath, { start: range.start, end: range.end - 1, highWaterMark: 1 << 20 })
+  } catch (error) {
+    throw translateFileError(error, key)
+  }
+}
+
+async function fileSize(filePath: string): Promise<number | null> {
+  const stats = await stat(filePath).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw translateFileError(error)
+  })
+  return stats === null ? null : stats.size
+}
+
+async function truncateDurably(filePath: string, sizeBytes: number): Promise<void> {
+  const file = await open(filePath, 'r+')
+  try {
+    await file.truncate(sizeBytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function translated<T>(key: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    throw translateFileError(error, key)
+  }
+}
+
+/** Only what we recognise; the rest is a bug and stays what it is. */
+function translateFileError(error: unknown, key = ''): unknown {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT')
+    return new AppError('NOT_FOUND', `The bytes of upload ${key} are not in the store.`, { cause: error })
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return storeIsFull(error)
+  if (code === 'EIO' || code === 'EROFS' || code === 'EMFILE' || code === 'ENFILE') {
+    return new AppError('UNAVAILABLE', 'The store cannot be written. Try again in a minute.', {
+      cause: error,
+      retryAfterSeconds: 60,
+    })
+  }
+  return error
+}
+
+function storeIsFull(cause: unknown): AppError {
+  return new AppError(
+    'INSUFFICIENT_STORAGE',
+    'The store is full. What was acknowledged is kept: resume when the operator has made room.',
+    { cause },
+  )
+}

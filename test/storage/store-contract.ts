@@ -1,0 +1,431 @@
+// What every store must do, whatever it keeps its bytes on: server/storage/store.ts, sentence by sentence.
+
+import { randomBytes } from 'node:crypto'
+import { PassThrough, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { ByteRange, Store, StoredItem } from '../../server/storage/store.js'
+
+/** A store to be tested, opened by the contract; `dispose` removes what is left of it. */
+export interface TestedStore {
+  store: Store
+  dispose(): Promise<void>
+}
+
+/** Runs the contract against the stores that `makeStore` makes. */
+export function storeContract(name: string, makeStore: () => Promise<TestedStore>): void {
+  describe(`${name} keeps the contract of a store`, () => {
+    let store: Store
+    let dispose: () => Promise<void>
+
+    beforeAll(async () => {
+      const made = await makeStore()
+      store = made.store
+      dispose = made.dispose
+      await store.open()
+    })
+    afterAll(() => dispose())
+
+    const newKey = () => randomBytes(20).toString('hex')
+    const bytes = randomBytes(1_000_003)
+
+    async function putTemporary(content: Uint8Array): Promise<string> {
+      const key = newKey()
+      await store.createTemporary(key)
+      const writer = await store.openTemporary(key, 0)
+      await writer.write(content)
+      await writer.sync()
+      await writer.close()
+      return key
+    }
+
+    async function putObject(content: Uint8Array): Promise<string> {
+      const key = newKey()
+      await store.putObject(key, content)
+      return key
+    }
+
+    const readTemporary = (key: string, lengthBytes: number) =>
+      collect(store.readTemporary(key, { start: 0, end: lengthBytes }))
+    const readObject = (key: string, lengthBytes: number) =>
+      collect(store.readObject(key, { start: 0, end: lengthBytes }))
+
+    async function find(key: string): Promise<StoredItem[]> {
+      const found: StoredItem[] = []
+      for await (const item of store.list()) if (item.key === key) found.push(item)
+      return found
+    }
+
+    describe('open and check', () => {
+      test('opening twice changes nothing', async () => {
+        const key = await putObject(Buffer.from('here'))
+        await store.open()
+        expect(String(await readObject(key, 4))).toBe('here')
+      })
+
+      test('a store that works passes its check, and has room', async () => {
+        await store.check()
+        expect(await store.freeBytes()).toBeGreaterThan(0)
+      })
+    })
+
+    describe('temporaries', () => {
+      test('a new one is empty, and is listed', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        expect(await find(key)).toMatchObject([{ room: 'temporary', key, sizeBytes: 0 }])
+        expect(await readTemporary(key, 0)).toHaveLength(0)
+      })
+
+      test('bytes come back as they were written, in many writes', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await store.openTemporary(key, 0)
+        for (let at = 0; at < bytes.length; at += 70_001) await writer.write(bytes.subarray(at, at + 70_001))
+        await writer.sync()
+        await writer.close()
+        expect((await readTemporary(key, bytes.length)).equals(bytes)).toBe(true)
+      })
+
+      test('writes need not wait for each other, and keep their order', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await store.openTemporary(key, 0)
+        await Promise.all(
+          [0, 1, 2, 3].map((i) => writer.write(bytes.subarray(i * 250_000, (i + 1) * 250_000))),
+        )
+        await writer.sync()
+        await writer.close()
+        expect((await readTemporary(key, 1_000_000)).equals(bytes.subarray(0, 1_000_000))).toBe(true)
+      })
+
+      test('the memory of a write that has resolved may be used again', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await store.openTemporary(key, 0)
+        const memory = Buffer.from('first')
+        await writer.write(memory)
+        memory.fill('x')
+        await writer.sync()
+        await writer.close()
+        expect(String(await readTemporary(key, 5))).toBe('first')
+      })
+
+      test('a writer goes on at its offset: what is before stays, what is behind is overwritten', async () => {
+        const key = await putTemporary(Buffer.from('acknowledged-UNACKNOWLEDGED'))
+        const writer = await store.openTemporary(key, 13)
+        await writer.write(Buffer.from('and more'))
+        await writer.sync()
+        await writer.close()
+        expect(String(await readTemporary(key, 21))).toBe('acknowledged-and more')
+      })
+
+      test('closing waits for writes under way, and closing again is nothing', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await store.openTemporary(key, 0)
+        const writing = writer.write(bytes)
+        await writer.close()
+        await writing
+        await writer.close()
+        expect((await readTemporary(key, bytes.length)).equals(bytes)).toBe(true)
+      })
+
+      test.each<[string, ByteRange]>([
+        ['the first byte', { start: 0, end: 1 }],
+        ['the middle', { start: 400_000, end: 600_000 }],
+        ['the end', { start: 999_999, end: 1_000_003 }],
+        ['nothing', { start: 5, end: 5 }],
+      ])('a range can be read: %s', async (_, range) => {
+        const key = await putTemporary(bytes)
+        expect(
+          (await collect(store.readTemporary(key, range))).equals(bytes.subarray(range.start, range.end)),
+        ).toBe(true)
+      })
+
+      test('deleting one deletes it, and deleting it again is nothing', async () => {
+        const key = await putTemporary(bytes)
+        await store.deleteTemporary(key)
+        await store.deleteTemporary(key)
+        expect(await find(key)).toEqual([])
+        await expect(store.openTemporary(key, 0)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      })
+
+      test('what is not there is NOT_FOUND', async () => {
+        await expect(store.openTemporary(newKey(), 0)).rejects.toMatchObject({
+          name: 'AppError',
+          code: 'NOT_FOUND',
+        })
+        await expect(readTemporary(newKey(), 1)).rejects.toMatchObject({
+          name: 'AppError',
+          code: 'NOT_FOUND',
+        })
+      })
+    })
+
+    describe('completing', () => {
+      test.each([0, 1, bytes.length])(
+        'a temporary of %d bytes becomes the object of its key',
+        async (lengthBytes) => {
+          const key = await putTemporary(bytes.subarray(0, lengthBytes))
+          await store.complete(key, lengthBytes)
+          expect((await readObject(key, lengthBytes)).equals(bytes.subarray(0, lengthBytes))).toBe(true)
+          expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: lengthBytes }])
+        },
+      )
+
+      test('again, it is done already', async () => {
+        const key = await putTemporary(Buffer.from('twice'))
+        await store.complete(key, 5)
+        await store.complete(key, 5)
+        expect(String(await readObject(key, 5))).toBe('twice')
+      })
+
+      test('by two at once, it is done once', async () => {
+        const key = await putTemporary(bytes)
+        const outcomes = await Promise.allSettled([
+          store.complete(key, bytes.length),
+          store.complete(key, bytes.length),
+        ])
+        expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+        await store.complete(key, bytes.length)
+        expect((await readObject(key, bytes.length)).equals(bytes)).toBe(true)
+      })
+
+      test('bytes that nobody acknowledged, behind the size, are cut off', async () => {
+        const key = await putTemporary(Buffer.from('acknowledged-UNACKNOWLEDGED'))
+        await store.complete(key, 12)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: 12 }])
+        expect(String(await readObject(key, 12))).toBe('acknowledged')
+      })
+
+      test('with fewer bytes than promised it is CONFLICT, and the temporary stays', async () => {
+        const key = await putTemporary(Buffer.from('short'))
+        await expect(store.complete(key, 6)).rejects.toMatchObject({ name: 'AppError', code: 'CONFLICT' })
+        expect(String(await readTemporary(key, 5))).toBe('short')
+      })
+
+      test('what is nowhere is NOT_FOUND', async () => {
+        await expect(store.complete(newKey(), 1)).rejects.toMatchObject({
+          name: 'AppError',
+          code: 'NOT_FOUND',
+        })
+      })
+
+      test('an object of another size is not taken for this one', async () => {
+        const key = await putObject(Buffer.from('other'))
+        await expect(store.complete(key, 4)).rejects.toMatchObject({ name: 'AppError' })
+        expect(String(await readObject(key, 5))).toBe('other')
+      })
+    })
+
+    describe('objects', () => {
+      test.each([0, 1, 131_072])('a small one of %d bytes is put at once', async (lengthBytes) => {
+        const key = await putObject(bytes.subarray(0, lengthBytes))
+        expect((await readObject(key, lengthBytes)).equals(bytes.subarray(0, lengthBytes))).toBe(true)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: lengthBytes }])
+      })
+
+      test('put again, it is the same', async () => {
+        const key = await putObject(Buffer.from('same'))
+        await store.putObject(key, Buffer.from('same'))
+        expect(String(await readObject(key, 4))).toBe('same')
+      })
+
+      test.each([
+        [10, 1024, 10],
+        [10, 4, 4],
+        [0, 1024, 0],
+        [5_000, 1024, 1024],
+      ])('of %d bytes, the first %d are %d', async (sizeBytes, askedBytes, gottenBytes) => {
+        const key = await putObject(bytes.subarray(0, sizeBytes))
+        const head = await store.readObjectHead(key, askedBytes)
+        expect(Buffer.from(head).equals(bytes.subarray(0, gottenBytes))).toBe(true)
+      })
+
+      test('deleting one deletes it, and deleting it again is nothing', async () => {
+        const key = await putObject(bytes)
+        await store.deleteObject(key)
+        await store.deleteObject(key)
+        expect(await find(key)).toEqual([])
+        await expect(readObject(key, 1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      })
+
+      test('the rooms are apart: a key in one is not in the other', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        await expect(store.readObjectHead(key, 1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+        await store.deleteObject(key)
+        expect(await find(key)).toMatchObject([{ room: 'temporary' }])
+      })
+
+      test('what is not there is NOT_FOUND', async () => {
+        await expect(readObject(newKey(), 1)).rejects.toMatchObject({ name: 'AppError', code: 'NOT_FOUND' })
+        await expect(store.readObjectHead(newKey(), 1)).rejects.toMatchObject({
+          name: 'AppError',
+          code: 'NOT_FOUND',
+        })
+      })
+    })
+
+    describe('sending', () => {
+      test.each<[string, ByteRange]>([
+        ['all', { start: 0, end: bytes.length }],
+        ['the first byte', { start: 0, end: 1 }],
+        ['the middle', { start: 262_143, end: 524_289 }],
+        ['the last byte', { start: bytes.length - 1, end: bytes.length }],
+        ['nothing', { start: 0, end: 0 }],
+      ])('%s, and the sink is not ended', async (_, range) => {
+        const key = await putObject(bytes)
+        const { sink, received } = collector()
+        let isTold = false
+        await store.sendObject(key, range, sink, () => {
+          isTold = received().length === 0
+        })
+        expect(isTold).toBe(true)
+        expect(sink.writableEnded).toBe(false)
+        expect(received().equals(bytes.subarray(range.start, range.end))).toBe(true)
+      })
+
+      test('a slow sink gets all, and no byte before it has taken the last ones', async () => {
+        const key = await putObject(bytes)
+        let inHand = 0
+        const { sink, received } = collector(async (chunk) => {
+          inHand += chunk.length
+          await sleep(20)
+          inHand -= chunk.length
+        })
+        await store.sendObject(key, { start: 0, end: bytes.length }, sink, () => {})
+        expect(inHand).toBeLessThan(bytes.length)
+        expect(received().equals(bytes)).toBe(true)
+      })
+
+      test('a sink that closes early ends it with an error, soon', async () => {
+        const key = await putObject(bytes)
+        // It takes one chunk, and never says that it has.
+        const sink = new Writable({ highWaterMark: 1, write() {} })
+        const sending = store.sendObject(key, { start: 0, end: bytes.length }, sink, () => {})
+        setTimeout(() => sink.destroy(), 50)
+        await expect(withinSeconds(5, sending)).rejects.not.toMatchObject({ message: 'too late' })
+      })
+
+      test('a sink that was closed before is an error, too', async () => {
+        const key = await putObject(bytes)
+        const sink = new PassThrough()
+        sink.destroy()
+        const sending = store.sendObject(key, { start: 0, end: bytes.length }, sink, () => {})
+        await expect(withinSeconds(5, sending)).rejects.not.toMatchObject({ message: 'too late' })
+      })
+
+      test('fewer bytes than promised are an error, never a short answer', async () => {
+        const key = await putObject(Buffer.from('short'))
+        const { sink } = collector()
+        await expect(store.sendObject(key, { start: 0, end: 6 }, sink, () => {})).rejects.toBeDefined()
+      })
+
+      test('what is not there is NOT_FOUND before the first byte', async () => {
+        const { sink, received } = collector()
+        const sending = store.sendObject(newKey(), { start: 0, end: 1 }, sink, () => {
+          throw new Error('There is nothing to begin with.')
+        })
+        await expect(sending).rejects.toMatchObject({ name: 'AppError', code: 'NOT_FOUND' })
+        expect(received()).toHaveLength(0)
+      })
+    })
+
+    describe('the list', () => {
+      test('has both rooms, with sizes and times', async () => {
+        const since = Date.now()
+        const temporary = await putTemporary(Buffer.from('abc'))
+        const object = await putObject(Buffer.from('abcd'))
+        const [first] = await find(temporary)
+        const [second] = await find(object)
+        expect(first).toMatchObject({ room: 'temporary', sizeBytes: 3 })
+        expect(second).toMatchObject({ room: 'object', sizeBytes: 4 })
+        for (const item of [first, second]) {
+          expect(Math.abs((item?.modifiedAt.getTime() ?? 0) - since)).toBeLessThan(60_000)
+        }
+      })
+    })
+
+    describe('keys that no id of ours has', () => {
+      test.each([
+        '',
+        '.',
+        '..',
+        '../x',
+        'a/b',
+        'a\\b',
+        'a\0b',
+        'A',
+        'ü',
+        'a b',
+        'a\nb',
+        '%2e%2e',
+        '-',
+        'f'.repeat(300),
+      ])('%j reaches nothing', async (key) => {
+        const { sink } = collector()
+        const acts: [string, () => Promise<unknown>][] = [
+          ['createTemporary', () => store.createTemporary(key)],
+          ['openTemporary', () => store.openTemporary(key, 0)],
+          ['readTemporary', () => readTemporary(key, 1)],
+          ['deleteTemporary', () => store.deleteTemporary(key)],
+          ['complete', () => store.complete(key, 1)],
+          ['putObject', () => store.putObject(key, Buffer.from('x'))],
+          ['readObjectHead', () => store.readObjectHead(key, 1)],
+          ['readObject', () => readObject(key, 1)],
+          ['sendObject', () => store.sendObject(key, { start: 0, end: 1 }, sink, () => {})],
+          ['deleteObject', () => store.deleteObject(key)],
+        ]
+        const before = await namesIn(store)
+        for (const [name, act] of acts) {
+          const outcome = await Promise.resolve()
+            .then(act)
+            .then(
+              () => 'done',
+              (error: { code?: string }) => error.code,
+            )
+          expect([name, outcome]).toEqual([name, 'NOT_FOUND'])
+        }
+        expect(await namesIn(store)).toEqual(before)
+      })
+    })
+  })
+}
+
+async function namesIn(store: Store): Promise<string[]> {
+  const names: string[] = []
+  for await (const { room, key } of store.list()) names.push(`${room} ${key}`)
+  return names.sort()
+}
+
+export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const collected: Uint8Array[] = []
+  for await (const chunk of chunks) collected.push(Buffer.from(chunk))
+  return Buffer.concat(collected)
+}
+
+/** A sink that copies what it gets, each chunk after `wait`. */
+function collector(wait: (chunk: Buffer) => Promise<unknown> = async () => {}): {
+  sink: Writable
+  received: () => Buffer
+} {
+  const chunks: Buffer[] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      wait(chunk).then(() => {
+        chunks.push(Buffer.from(chunk))
+        callback()
+      }, callback)
+    },
+  })
+  return { sink, received: () => Buffer.concat(chunks) }
+}
+
+async function withinSeconds<T>(seconds: number, act: Promise<T>): Promise<T> {
+  const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
+    throw new Error('too late')
+  })
+  return Promise.race([act, late])
+}
