@@ -1,0 +1,320 @@
+// The way of bytes from a socket: copied once into shared slabs, from which the store writes them and worker threads
+// hash them, several slabs at a time. Knows no records: what is durable is told to `record`.
+
+import type { Hash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { DigestSession } from '../digests/pool.js'
+import type { Slab, SlabPool } from '../digests/slabs.js'
+import { AppError, isAppError } from '../errors.js'
+import type { TemporaryWriter } from '../storage/store.js'
+
+/** Slabs of one upload on their way to the disk and the hash at the same time. */
+const SLABS_IN_FLIGHT = 4
+/** What a crash of the server may cost a client that sends everything in one request. */
+const CHECKPOINT_BYTES = 64 * 1024 * 1024
+const CHECKPOINT_MS = 5000
+const TICK_MS = 500
+/** How many bytes are taken between two looks at the free space. */
+const SPACE_CHECK_BYTES = 16 * 1024 * 1024
+
+/** What is durable: the first `offsetBytes` bytes, with the digests' state after them (null: to be read again). */
+export interface Checkpoint {
+  offsetBytes: number
+  digestState: Uint8Array | null
+}
+
+export interface ReceiveOptions {
+  writer: TemporaryWriter
+  digest: DigestSession | null
+  slabs: SlabPool
+  offsetBytes: number
+  /** The offset that the body must not pass. */
+  limitBytes: number
+  /** Hashes this body alone, for Upload-Checksum; nothing is recorded then before the body has been verified. */
+  bodyHash: Hash | null
+  record: (checkpoint: Checkpoint) => Promise<void>
+  /** Rejects when the store must not take `bytes` more. */
+  assertSpace: (bytes: number) => Promise<void>
+  /** Asks to stop; its reason is what `stopReason` then says. */
+  signal: AbortSignal
+  noProgressMs: number
+  onTrouble: (error: unknown) => void
+}
+
+export interface Reception {
+  /** Everything that arrived and is durable now; `record` has not been told of it yet. */
+  checkpoint: Checkpoint
+  /** The body came to its own end. Otherwise it was cut, or `stopReason` says why we stopped reading. */
+  isWhole: boolean
+  stopReason: AppError | null
+}
+
+/**
+ * Takes a body until it ends, is cut, or has to stop, and makes durable what arrived.
+ *
+ * Never destroys `source`: the answer to its request still has to be sent. Rejects when bytes could not be kept, or
+ * must not be: then what `record` was told last is what counts.
+ */
+export async function receive(source: Readable, options: ReceiveOptions): Promise<Reception> {
+  const intake = new Receiver(options)
+  try {
+    const { isWhole, stopReason } = await readBody(source, intake, options)
+    return { checkpoint: await intake.finish(), isWhole, stopReason }
+  } catch (error) {
+    await intake.abandon()
+    throw error
+  }
+}
+
+class Receiver {
+  readonly #options: ReceiveOptions
+  readonly #inFlight = new Set<Promise<void>>()
+  #slab: Slab | null = null
+  #filledBytes = 0
+  #slabSince = 0
+  #takenBytes: number
+  #dispatchedBytes: number
+  #spaceCheckedAt: number
+  #checkpointing: Promise<void> | null = null
+  #lastCheckpoint: { bytes: number; at: number }
+  #failure: unknown = null
+
+  constructor(options: ReceiveOptions) {
+    this.#options = options
+    this.#takenBytes = options.offsetBytes
+    this.#dispatchedBytes = options.offsetBytes
+    this.#spaceCheckedAt = options.offsetBytes
+    this.#lastCheckpoint = { bytes: options.offsetBytes, at: performance.now() }
+  }
+
+  /** Takes a chunk. @returns a promise when the source must wait for it */
+  take(chunk: Buffer): Promise<void> | null {
+    if (this.#failure !== null) throw this.#failure
+    this.#takenBytes += chunk.byteLength
+    if (this.#takenBytes > this.#options.limitBytes) throw tooLong(this.#options.limitBytes)
+    const slab = this.#slab
+    if (slab === null || this.#filledBytes + chunk.byteLength >= slab.bytes.byteLength)
+      return this.#takeAcross(chunk)
+    slab.bytes.set(chunk, this.#filledBytes)
+    this.#filledBytes += chunk.byteLength
+    return null
+  }
+
+  /** Twice a second: a slow client's bytes don't wait in a slab, and don't go unrecorded for long. */
+  tick(): void {
+    const now = performance.now()
+    if (this.#slab !== null && this.#filledBytes > 0 && now - this.#slabSince >= TICK_MS) this.#dispatch()
+    if (now - this.#lastCheckpoint.at >= CHECKPOINT_MS) this.#startCheckpoint()
+  }
+
+  async finish(): Promise<Checkpoint> {
+    this.#dispatch()
+    const digestState = this.#options.digest === null ? null : this.#options.digest.save()
+    // Awaited last; until then a failure of the writes is the better reason.
+    digestState?.catch(() => {})
+    await Promise.all([...this.#inFlight, this.#checkpointing])
+    if (this.#failure !== null) throw this.#failure
+    await this.#options.writer.sync()
+    return { offsetBytes: this.#dispatchedBytes, digestState: await digestState }
+  }
+
+  async abandon(): Promise<void> {
+    this.#slab?.release()
+    this.#slab = null
+    await Promise.allSettled([...this.#inFlight, this.#checkpointing])
+  }
+
+  async #takeAcross(chunk: Buffer): Promise<void> {
+    let rest = chunk
+    while (rest.byteLength > 0) {
+      if (this.#slab === null) {
+        await this.#makeRoom()
+        this.#slab = await this.#options.slabs.acquire()
+        this.#slabSince = performance.now()
+      }
+      const room = this.#slab.bytes.byteLength - this.#filledBytes
+      const part = rest.byteLength > room ? rest.subarray(0, room) : rest
+      this.#slab.bytes.set(part, this.#filledBytes)
+      this.#filledBytes += part.byteLength
+      rest = rest.subarray(part.byteLength)
+      if (this.#filledBytes === this.#slab.bytes.byteLength) this.#dispatch()
+    }
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  async #makeRoom(): Promise<void> {
+    while (this.#inFlight.size >= SLABS_IN_FLIGHT) await Promise.race(this.#inFlight)
+    if (this.#takenBytes - this.#spaceCheckedAt >= SPACE_CHECK_BYTES) {
+      await this.#options.assertSpace(this.#takenBytes - this.#dispatchedBytes)
+      this.#spaceCheckedAt = this.#takenBytes
+    }
+  }
+
+  #dispatch(): void {
+    const slab = this.#slab
+    if (slab === null) return
+    const bytes = slab.bytes.subarray(0, this.#filledBytes)
+    this.#slab = null
+    this.#filledBytes = 0
+    this.#dispatchedBytes += bytes.byteLength
+    this.#options.bodyHash?.update(bytes)
+    const taken = Promise.all([this.#options.writer.write(bytes), this.#options.digest?.update(bytes)])
+      .then(
+        () => {},
+        (error) => {
+          this.#failure ??= error
+        },
+      )
+      .finally(() => {
+        slab.release()
+        this.#inFlight.delete(taken)
+      })
+    this.#inFlight.add(taken)
+    if (this.#dispatchedBytes - this.#lastCheckpoint.bytes >= CHECKPOINT_BYTES) this.#startCheckpoint()
+  }
+
+  /** Records how far we are without stopping the flow; one at a time. */
+  #startCheckpoint(): void {
+    const { bodyHash, digest, writer, record, onTrouble } = this.#options
+    if (bodyHash !== null || this.#checkpointing !== null) return
+    if (this.#dispatchedBytes === this.#lastCheckpoint.bytes) return
+    const offsetBytes = this.#dispatchedBytes
+    // Asked for now, so that it is the state after exactly the bytes dispatched so far.
+    const digestState = digest === null ? null : digest.save()
+    const written = Promise.all(this.#inFlight)
+    this.#lastCheckpoint = { bytes: offsetBytes, at: performance.now() }
+    this.#checkpointing = written
+      .then(async () => {
+        if (this.#failure !== null) return
+        await writer.sync()
+        await record({ offsetBytes, digestState: await digestState })
+      })
+      .catch((error) => {
+        // A database that is away for a moment costs a checkpoint, not the upload; a lost lease ends it.
+        if (isAppError(error, 'UNAVAILABLE')) onTrouble(error)
+        else this.#failure ??= error
+      })
+      .finally(() => {
+        this.#checkpointing = null
+      })
+  }
+}
+
+/** Feeds the body to `receiver`, pausing the source while it has to wait. */
+function readBody(
+  source: Readable,
+  receiver: Receiver,
+  options: ReceiveOptions,
+): Promise<{ isWhole: boolean; stopReason: AppError | null }> {
+  return new Promise((resolve, reject) => {
+    let lastChunkAt = performance.now()
+    let isWaiting: Promise<void> | null = null
+    let hasEnded = false
+
+    const settle = (act: () => void) => {
+      if (hasEnded) return
+      hasEnded = true
+      clearInterval(ticker)
+      source.pause()
+      source.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut)
+      // A request that is cut after we stopped listening must not crash the process.
+      source.on('error', () => {})
+      options.signal.removeEventListener('abort', onStop)
+      // A chunk that still waits for a slab is taken or given up before anything is counted.
+      Promise.resolve(isWaiting).then(act, reject)
+    }
+    const onData = (chunk: Buffer) => {
+      lastChunkAt = performance.now()
+      try {
+        isWaiting = receiver.take(chunk)
+      } catch (error) {
+        settle(() => reject(error))
+        return
+      }
+      if (isWaiting === null) return
+      source.pause()
+      isWaiting.then(
+        () => {
+          isWaiting = null
+          if (!hasEnded) source.resume()
+        },
+        (error) => {
+          isWaiting = null
+          // Full, and seen in time: what was taken so far is kept. Any other trouble leaves the last checkpoint.
+          const isFull = isAppError(error, 'INSUFFICIENT_STORAGE')
+          settle(() => (isFull ? resolve({ isWhole: false, stopReason: error }) : reject(error)))
+        },
+      )
+    }
+    const onEnd = () => settle(() => resolve({ isWhole: true, stopReason: null }))
+    const onCut = () => settle(() => resolve({ isWhole: false, stopReason: null }))
+    const onStop = () => {
+      const { reason } = options.signal
+      settle(() =>
+        reason instanceof AppError ? resolve({ isWhole: false, stopReason: reason }) : reject(reason),
+      )
+    }
+    const ticker = setInterval(() => {
+      receiver.tick()
+      // While we make the client wait, its silence is ours.
+      if (isWaiting !== null) lastChunkAt = performance.now()
+      if (performance.now() - lastChunkAt < options.noProgressMs) return
+      settle(() => resolve({ isWhole: false, stopReason: noProgress(options.noProgressMs) }))
+    }, TICK_MS)
+
+    if (options.signal.aborted) {
+      onStop()
+      return
+    }
+    options.signal.addEventListener('abort', onStop, { once: true })
+    if (source.readableEnded) onEnd()
+    else if (source.destroyed) onCut()
+    else source.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
+  })
+}
+
+/**
+ * Reads a short body into memory.
+ *
+ * @returns null when it was cut before `lengthBytes` had arrived
+ * @throws REQUEST_TIMEOUT when nothing comes for `noProgressMs`
+ */
+export function readWhole(
+  source: Readable,
+  lengthBytes: number,
+  noProgressMs: number,
+): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let arrivedBytes = 0
+    const timer = setTimeout(() => reject(noProgress(noProgressMs)), noProgressMs)
+    const settle = (body: Buffer | null) => {
+      clearTimeout(timer)
+      resolve(body)
+    }
+    source.on('data', (chunk: Buffer) => {
+      timer.refresh()
+      chunks.push(chunk)
+      arrivedBytes += chunk.byteLength
+    })
+    source.once('end', () =>
+      settle(arrivedBytes === lengthBytes ? Buffer.concat(chunks, arrivedBytes) : null),
+    )
+    source.on('error', () => settle(null))
+    source.once('close', () => settle(null))
+  })
+}
+
+function tooLong(limitBytes: number): AppError {
+  return new AppError(
+    'PAYLOAD_TOO_LARGE',
+    `The body goes past byte ${limitBytes}, where the upload ends. Ask for the offset with HEAD.`,
+  )
+}
+
+function noProgress(noProgressMs: number): AppError {
+  return new AppError(
+    'REQUEST_TIMEOUT',
+    `No byte arrived for ${Math.round(noProgressMs / 1000)} s. What arrived is kept: ask for the offset with HEAD and resume.`,
+  )
+}

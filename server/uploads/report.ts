@@ -1,0 +1,85 @@
+// An upload as its report: what users and scripts read. Pure.
+
+import { isTombstone, type Upload, type UploadState } from './upload.js'
+
+/** The report of one upload, as in the API: snake_case, times in RFC 3339, sizes in bytes, digests in lowercase hex. */
+export interface Report {
+  id: string
+  state: UploadState
+  key: string | null
+  label: string | null
+  package_id: string | null
+  relative_path: string | null
+  filename: string | null
+  content_type: string | null
+  note: string | null
+  /** Null while the length is deferred. */
+  size: number | null
+  offset: number
+  checksums: { md5: string; sha1: string; sha256: string } | null
+  declared_checksums: { md5: string | null; sha1: string | null; sha256: string | null }
+  /** The content's name: its SHA-256. */
+  file_id: string | null
+  retrieval_url: string | null
+  eml_url: string | null
+  created_at: string
+  finished_at: string | null
+  expires_at: string
+  /** Seconds left, never negative. */
+  expires_in: number
+  warnings: string[]
+  error: { code: string; detail: string } | null
+}
+
+/** @param publicUrl the origin under which users reach this server, without a trailing slash */
+export function reportOf(upload: Upload, publicUrl: string): Report {
+  const isReady = upload.state === 'ready'
+  const { md5, sha1, sha256 } = upload
+  return {
+    id: upload.id,
+    state: upload.state,
+    key: upload.key,
+    label: upload.label,
+    package_id: null,
+    relative_path: upload.relativePath,
+    filename: upload.filename,
+    content_type: upload.contentType,
+    note: upload.note,
+    size: upload.sizeBytes === null ? null : Number(upload.sizeBytes),
+    offset: Number(upload.offsetBytes),
+    checksums: md5 !== null && sha1 !== null && sha256 !== null ? { md5, sha1, sha256 } : null,
+    declared_checksums: {
+      md5: upload.declaredMd5,
+      sha1: upload.declaredSha1,
+      sha256: upload.declaredSha256,
+    },
+    file_id: isReady ? sha256 : null,
+    retrieval_url: retrievalUrl(upload, publicUrl),
+    eml_url: isReady ? `${publicUrl}/uploads/${upload.id}/eml` : null,
+    created_at: upload.createdAt.toISOString(),
+    finished_at: upload.finishedAt?.toISOString() ?? null,
+    expires_at: upload.expiresAt.toISOString(),
+    expires_in: isTombstone(upload) ? 0 : Math.max(0, Math.floor(upload.expiresInSeconds)),
+    warnings: upload.warnings,
+    error: upload.errorCode === null ? null : { code: upload.errorCode, detail: upload.errorDetail ?? '' },
+  }
+}
+
+/** Where the bytes can be had, by whoever knows the URL; null unless the upload is ready. */
+export function retrievalUrl(upload: Upload, publicUrl: string): string | null {
+  if (upload.state !== 'ready' || upload.retrievalToken === null) return null
+  return `${publicUrl}/r/${upload.retrievalToken}/${encodePathSegment(fileNameOf(upload))}`
+}
+
+/** The name under which the bytes are handed out. */
+export function fileNameOf(upload: Upload): string {
+  return upload.filename ?? upload.relativePath?.split('/').at(-1) ?? upload.id
+}
+
+/** PASTA sends a URL's characters as they are, so everything that RFC 3986 doesn't leave unreserved is encoded. */
+function encodePathSegment(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}

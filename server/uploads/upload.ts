@@ -1,0 +1,209 @@
+// The rules of an upload: what may be asked of it in which state. Pure: values in, values or AppErrors out.
+
+import type { Digests } from '../digests/digest.js'
+import { AppError } from '../errors.js'
+
+export type UploadState = 'receiving' | 'finalizing' | 'ready' | 'failed' | 'canceled' | 'expired' | 'deleted'
+
+export const UPLOAD_STATES: readonly UploadState[] = [
+  'receiving',
+  'finalizing',
+  'ready',
+  'failed',
+  'canceled',
+  'expired',
+  'deleted',
+]
+
+/** States in which nothing of the upload is left but its report. */
+export const TOMBSTONE_STATES: readonly UploadState[] = ['failed', 'canceled', 'expired', 'deleted']
+
+/** What a client says of a file when it begins to send it. */
+export interface UploadDescription {
+  filename: string | null
+  contentType: string | null
+  key: string | null
+  label: string | null
+  relativePath: string | null
+  /** Upload-Metadata verbatim, for tus uploads: HEAD answers it again. */
+  tusMetadata: string | null
+  /** Null while the length is deferred. */
+  sizeBytes: number | null
+  declared: Partial<Digests>
+}
+
+/** One row of the record, as Postgres holds it. */
+export interface Upload {
+  id: string
+  owner: string
+  state: UploadState
+  filename: string | null
+  contentType: string | null
+  key: string | null
+  label: string | null
+  relativePath: string | null
+  note: string | null
+  tusMetadata: string | null
+  sizeBytes: bigint | null
+  offsetBytes: bigint
+  digestState: Uint8Array | null
+  declaredMd5: string | null
+  declaredSha1: string | null
+  declaredSha256: string | null
+  md5: string | null
+  sha1: string | null
+  sha256: string | null
+  retrievalToken: string | null
+  warnings: string[]
+  errorCode: string | null
+  errorDetail: string | null
+  createdAt: Date
+  lastWriteAt: Date
+  finishedAt: Date | null
+  expiresAt: Date
+  /** By the database's clock when the row was read; negative when past. */
+  expiresInSeconds: number
+  leaseEpoch: bigint
+  /** Somebody has the right to write it now, here or on another instance. */
+  isHeld: boolean
+}
+
+/** Refuses a size that this server can't take. `null` is a deferred length. */
+export function assertSize(sizeBytes: number | null, maxFileBytes: number): void {
+  if (sizeBytes !== null && sizeBytes > maxFileBytes) {
+    throw new AppError(
+      'PAYLOAD_TOO_LARGE',
+      `The file has ${sizeBytes} bytes; this server takes at most ${maxFileBytes}. Split it, or ask the operator to raise MAX_FILE_BYTES.`,
+      { details: { max_file_bytes: maxFileBytes } },
+    )
+  }
+}
+
+/** Refuses what has ended. An upload past its end is gone at once, not when the sweep comes by. */
+export function assertAlive(upload: Upload): void {
+  if (isTombstone(upload) || isPastEnd(upload)) throw goneError(upload)
+}
+
+function isPastEnd(upload: Upload): boolean {
+  // What is being finished is past its client's reach, not past its end.
+  return upload.state !== 'finalizing' && upload.expiresInSeconds <= 0
+}
+
+/** Why an upload that has ended answers 410, in the user's words. */
+export function goneError(upload: Upload): AppError {
+  const expired = `This upload expired at ${upload.expiresAt.toISOString()}. Start a new upload.`
+  const reasons: Partial<Record<UploadState, string>> = {
+    failed: `This upload failed: ${upload.errorDetail ?? 'no reason was recorded'} Start a new upload.`,
+    canceled: 'This upload was canceled. Start a new upload.',
+    expired,
+    deleted: 'This upload was deleted. Start a new upload.',
+  }
+  return new AppError('GONE', reasons[upload.state] ?? expired, {
+    details: { state: upload.state, error: upload.errorCode },
+  })
+}
+
+export function isTombstone(upload: Upload): boolean {
+  return TOMBSTONE_STATES.includes(upload.state)
+}
+
+/** Bytes of the body that a PATCH announces; null with `Transfer-Encoding: chunked`. */
+export type AnnouncedBytes = number | null
+
+/**
+ * Refuses a PATCH that doesn't fit the upload, before a byte of it is read.
+ *
+ * @param declaredSizeBytes the length that this request declares for a deferred upload, or null
+ * @throws OFFSET_MISMATCH with `details.upload_offset`; PAYLOAD_TOO_LARGE; INVALID_INPUT; GONE
+ */
+export function assertAppend(
+  upload: Upload,
+  request: { offset: number; announcedBytes: AnnouncedBytes; declaredSizeBytes: number | null },
+  maxFileBytes: number,
+): void {
+  assertAlive(upload)
+  const offsetBytes = Number(upload.offsetBytes)
+  if (request.offset !== offsetBytes) {
+    throw new AppError(
+      'OFFSET_MISMATCH',
+      `Upload-Offset is ${request.offset}, but ${offsetBytes} bytes are stored. Resume at offset ${offsetBytes}.`,
+      { details: { upload_offset: offsetBytes } },
+    )
+  }
+  const sizeBytes = upload.sizeBytes === null ? request.declaredSizeBytes : Number(upload.sizeBytes)
+  if (request.declaredSizeBytes !== null) {
+    assertDeclaredSize(upload, request.declaredSizeBytes, maxFileBytes)
+  }
+  const endBytes = offsetBytes + (request.announcedBytes ?? 0)
+  if (sizeBytes === null ? endBytes > maxFileBytes : endBytes > sizeBytes) {
+    throw new AppError(
+      'PAYLOAD_TOO_LARGE',
+      `The body ends at byte ${endBytes}, past the upload's end at ${sizeBytes ?? maxFileBytes}. Send only what is missing.`,
+      { details: { upload_offset: offsetBytes, upload_length: sizeBytes ?? maxFileBytes } },
+    )
+  }
+}
+
+function assertDeclaredSize(upload: Upload, declaredSizeBytes: number, maxFileBytes: number): void {
+  if (upload.sizeBytes !== null && Number(upload.sizeBytes) !== declaredSizeBytes) {
+    throw new AppError(
+      'INVALID_INPUT',
+      `Upload-Length is already ${upload.sizeBytes} and can't become ${declaredSizeBytes}. Leave the header out.`,
+    )
+  }
+  if (declaredSizeBytes < Number(upload.offsetBytes)) {
+    throw new AppError(
+      'INVALID_INPUT',
+      `Upload-Length ${declaredSizeBytes} is less than the ${upload.offsetBytes} bytes already stored. Declare the whole file's length.`,
+    )
+  }
+  assertSize(declaredSizeBytes, maxFileBytes)
+}
+
+/**
+ * Compares what the client declared with what arrived.
+ *
+ * @returns the refusal, or null when every declared digest matches
+ */
+export function declaredMismatch(declared: Partial<Digests>, computed: Digests): AppError | null {
+  for (const algorithm of ['md5', 'sha1', 'sha256'] as const) {
+    const expected = declared[algorithm]
+    if (expected !== undefined && expected !== computed[algorithm]) {
+      return new AppError(
+        'HASH_MISMATCH',
+        `The declared ${algorithm} is ${expected}, but the received bytes have ${computed[algorithm]}. Check the file and upload it again.`,
+        { details: { algorithm, declared: expected, computed: computed[algorithm] } },
+      )
+    }
+  }
+  return null
+}
+
+/** The digests that the client declared for `upload`. */
+export function declaredDigests(upload: Upload): Partial<Digests> {
+  return {
+    ...(upload.declaredMd5 === null ? {} : { md5: upload.declaredMd5 }),
+    ...(upload.declaredSha1 === null ? {} : { sha1: upload.declaredSha1 }),
+    ...(upload.declaredSha256 === null ? {} : { sha256: upload.declaredSha256 }),
+  }
+}
+
+/** How many of a file's first bytes `contentWarnings` looks at: as many as PASTA does. */
+export const SNIFFED_BYTES = 1024
+
+const HTML_MARKS = ['<!doctype html', '<html ', '<html>']
+
+/**
+ * What PASTA will refuse later, told to the uploader now.
+ *
+ * @param head the file's first SNIFFED_BYTES bytes
+ */
+export function contentWarnings(sizeBytes: number, head: Uint8Array, contentType: string | null): string[] {
+  if (sizeBytes === 0) return ['The file is empty. PASTA refuses an entity of 0 bytes.']
+  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1').toLowerCase()
+  const isHtml = HTML_MARKS.some((mark) => text.includes(mark))
+  if (!isHtml || contentType?.startsWith('text/html')) return []
+  return [
+    'The file looks like an HTML page. PASTA refuses it unless the EML says that its format is text/html.',
+  ]
+}

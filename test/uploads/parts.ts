@@ -1,0 +1,148 @@
+// The rooms behind the dialects, put together as compose.ts does, on a database and a folder of a test's own.
+
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { pino } from 'pino'
+import { openDatabase } from '../../server/database/client.js'
+import { openNotifications } from '../../server/database/notifications.js'
+import { DigestPool } from '../../server/digests/pool.js'
+import { SlabPool } from '../../server/digests/slabs.js'
+import { LocalStore } from '../../server/storage/local.js'
+import type { Store } from '../../server/storage/store.js'
+import { Finalizer } from '../../server/uploads/finalize.js'
+import { FreeSpace } from '../../server/uploads/free-space.js'
+import { Garbage } from '../../server/uploads/garbage.js'
+import { type Body, Intake } from '../../server/uploads/intake.js'
+import { Leases } from '../../server/uploads/leases.js'
+import { type Lifetimes, Records } from '../../server/uploads/records.js'
+import type { UploadDescription } from '../../server/uploads/upload.js'
+import { createTestDatabase, withConnection } from '../support/database.js'
+
+/** A database and a store folder, which several instances may share. */
+export interface Ground {
+  databaseUrl: string
+  folder: string
+  rows<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>
+  stored(): Promise<{ tmp: string[]; objects: string[] }>
+  dispose(): Promise<void>
+}
+
+export async function newGround(): Promise<Ground> {
+  const database = await createTestDatabase()
+  const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-parts-'))
+  const names = async (room: string) => (await readdir(path.join(folder, room))).sort()
+  return {
+    databaseUrl: database.databaseUrl,
+    folder,
+    rows: <Row extends object>(sql: string, values: unknown[] = []) =>
+      withConnection(database.databaseUrl, async (client) => (await client.query<Row>(sql, values)).rows),
+    stored: async () => ({ tmp: await names('tmp'), objects: await names('objects') }),
+    dispose: async () => {
+      await database.drop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface Instance {
+  records: Records
+  leases: Leases
+  store: Store
+  garbage: Garbage
+  finalizer: Finalizer
+  intake: Intake
+  close(): Promise<void>
+}
+
+export interface InstanceOptions {
+  lifetimes?: Partial<Lifetimes>
+  /** Puts a store with faults before the real one. */
+  wrapStore?: (store: Store) => Store
+}
+
+/** One server's rooms on `ground`. */
+export async function openInstance(ground: Ground, options: InstanceOptions = {}): Promise<Instance> {
+  const log = pino({ level: 'silent' })
+  const database = await openDatabase(ground.databaseUrl)
+  const notifications = await openNotifications(ground.databaseUrl)
+  const local = new LocalStore(ground.folder)
+  await local.open()
+  const store = options.wrapStore?.(local) ?? local
+  const records = new Records(database.prisma, {
+    uploadTtlSeconds: 3600,
+    sessionTtlSeconds: 600,
+    maxTtlSeconds: 7200,
+    ...options.lifetimes,
+  })
+  const leases = new Leases(records, notifications, log, randomUUID())
+  const garbage = new Garbage(database.prisma, store, log)
+  const finalizer = new Finalizer({ records, leases, store, garbage, log })
+  const digests = new DigestPool({ threads: 1 })
+  const intake = new Intake({
+    records,
+    leases,
+    store,
+    finalizer,
+    garbage,
+    freeSpace: new FreeSpace(store, 0),
+    digests,
+    slabs: new SlabPool(16),
+    log,
+    maxFileBytes: 1024 ** 3,
+    noProgressTimeoutSeconds: 5,
+  })
+  return {
+    records,
+    leases,
+    store,
+    garbage,
+    finalizer,
+    intake,
+    async close() {
+      await finalizer.stop()
+      leases.close()
+      await digests.close()
+      await notifications.close()
+      await database.close()
+    },
+  }
+}
+
+/** What a client says of a file of `sizeBytes`. */
+export function aFile(sizeBytes: number | null, changes: Partial<UploadDescription> = {}): UploadDescription {
+  return {
+    filename: 'lake.csv',
+    contentType: 'text/csv',
+    key: null,
+    label: null,
+    relativePath: null,
+    tusMetadata: null,
+    sizeBytes,
+    declared: {},
+    ...changes,
+  }
+}
+
+/** A request's body that brings `bytes`, announced. */
+export function aBody(bytes: Uint8Array): Body {
+  return {
+    source: Readable.from([Buffer.from(bytes)], { objectMode: false }),
+    announcedBytes: bytes.byteLength,
+    checksum: null,
+  }
+}
+
+/** Takes `bytes` as one upload of `owner`, begun and appended to; answers its id. */
+export async function takeInTwoSteps(
+  { intake }: Instance,
+  owner: string,
+  bytes: Uint8Array,
+): Promise<string> {
+  const { upload, lease } = await intake.begin(owner, aFile(bytes.byteLength), { isHeld: true })
+  if (lease === null) throw new Error('A lease was asked for.')
+  await intake.append(lease, upload, aBody(bytes))
+  return upload.id
+}
