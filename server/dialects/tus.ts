@@ -1,0 +1,346 @@
+// The tus 1.0.0 dialect: @tus/server speaks the protocol, a DataStore over the intake does what it asks for.
+//
+// Headers are validated before it and errors are answered after it, as problem+json; the body never goes through it:
+// the store reads Node's request, since a web stream in between costs a third of the throughput. Its GET is never
+// routed. What stock behaviour this changes, and why: test/tus-pitfalls/tus-server.test.ts.
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { DataStore, Metadata, Server, Upload as TusUpload } from '@tus/server'
+import type { Request, RequestHandler, Response } from 'express'
+import { identityOf } from '../auth/bearer.js'
+import { checkScope } from '../auth/identity.js'
+import { type OwnerScope, ownerScope } from '../auth/owner-scope.js'
+import { AppError } from '../errors.js'
+import type { Body, Intake } from '../uploads/intake.js'
+import type { Lease } from '../uploads/leases.js'
+import { assertAppend, assertSize, type Upload, type UploadDescription } from '../uploads/upload.js'
+import {
+  announcedBytes,
+  assertTusVersion,
+  bodyChecksum,
+  byteCount,
+  CHECKSUM_ALGORITHMS,
+  describeUpload,
+  isOffsetStream,
+  OFFSET_MEDIA_TYPE,
+  TUS_VERSION,
+} from './tus-headers.js'
+
+const EXTENSIONS = [
+  'creation',
+  'creation-with-upload',
+  'creation-defer-length',
+  'expiration',
+  'checksum',
+  'termination',
+]
+
+/** One request on its way through @tus/server, which hands its DataStore nothing but an id and a stream. */
+interface Exchange {
+  method: 'POST' | 'HEAD' | 'PATCH'
+  request: Request
+  /** What a creation is about to make. */
+  description: UploadDescription | null
+  owner: string
+  scope: OwnerScope
+  lease: Lease | null
+  /** The record as it is known so far: the answer is made from it. */
+  upload: Upload | null
+  error: unknown
+}
+
+export interface TusDialect {
+  /** OPTIONS: what this server can do. Needs no credential. */
+  capabilities: RequestHandler
+  create: RequestHandler
+  head: RequestHandler
+  patch: RequestHandler
+}
+
+export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect {
+  const exchanges = new AsyncLocalStorage<Exchange>()
+  const server = new Server({
+    path: '/uploads',
+    datastore: new IntakeStore(intake, exchanges),
+    locker: { newLock: (id) => new LeaseLock(intake, exchanges, id) },
+    maxSize: intake.maxFileBytes,
+    allowedOrigins: [],
+    namingFunction: () => 'unnamed',
+    generateUrl: (_, { id }) => `${publicUrl()}/uploads/${id}`,
+    getFileIdFromRequest: () => String(current(exchanges).request.params.id),
+    onResponseError: (_, error) => {
+      current(exchanges).error ??= error
+      return undefined
+    },
+  })
+
+  async function exchange(
+    method: Exchange['method'],
+    request: Request,
+    response: Response,
+    description: UploadDescription | null = null,
+  ): Promise<void> {
+    const identity = identityOf(request)
+    checkScope(identity, 'upload')
+    const state: Exchange = {
+      method,
+      request,
+      description,
+      owner: identity.owner,
+      scope: ownerScope(identity),
+      lease: null,
+      upload: null,
+      error: undefined,
+    }
+    // A small file is taken whole by `create`; @tus/server need not pass it an empty body to write.
+    const isTakenAtOnce = description !== null && intake.isSmallAndWhole(description, bodyOf(request))
+    const answer = await exchanges.run(state, () =>
+      server.handleWeb(bodiless(method, request, !isTakenAtOnce)),
+    )
+    if (state.upload !== null) request.uploadId = state.upload.id
+    if (state.error !== undefined) throw translate(state.error)
+    if (answer.status >= 400) throw untranslated(answer)
+    if (isTakenAtOnce) response.setHeader('Upload-Offset', String(description.sizeBytes))
+    sendAnswer(answer, state.upload, response)
+  }
+
+  return {
+    capabilities: async (request, response) => {
+      const answer = await server.handleWeb(bodiless('OPTIONS', request, false))
+      response.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS.join(','))
+      sendAnswer(answer, null, response)
+    },
+    create: async (request, response) => {
+      assertTusVersion(request.headers)
+      const hasBody = announcedBytes(request.headers) !== 0
+      if (hasBody && !isOffsetStream(request.headers)) throw wrongMediaType()
+      const description = describeUpload(request.headers)
+      assertSize(description.sizeBytes, intake.maxFileBytes)
+      await exchange('POST', request, response, description)
+    },
+    head: async (request, response) => {
+      assertTusVersion(request.headers)
+      await exchange('HEAD', request, response)
+    },
+    patch: async (request, response) => {
+      assertTusVersion(request.headers)
+      if (!isOffsetStream(request.headers)) throw wrongMediaType()
+      if (byteCount(request.headers, 'Upload-Offset') === null) {
+        throw new AppError(
+          'INVALID_INPUT',
+          'Upload-Offset is missing. Ask for the offset with HEAD and send it.',
+        )
+      }
+      await exchange('PATCH', request, response)
+    },
+  }
+}
+
+/** Uploads as @tus/server sees them. */
+class IntakeStore extends DataStore {
+  readonly #intake: Intake
+  readonly #exchanges: AsyncLocalStorage<Exchange>
+
+  constructor(intake: Intake, exchanges: AsyncLocalStorage<Exchange>) {
+    super()
+    this.#intake = intake
+    this.#exchanges = exchanges
+    this.extensions = EXTENSIONS
+  }
+
+  /** Ours: Upload-Expires is set from the record. A number here makes @tus/server compare dates of its own. */
+  override getExpiration(): number {
+    return 0
+  }
+
+  override async create(tusUpload: TusUpload): Promise<TusUpload> {
+    const exchange = current(this.#exchanges)
+    const { description } = exchange
+    if (description === null) throw new AppError('INTERNAL', 'An upload was created without a description.')
+    const body = bodyOf(exchange.request)
+    if (
+      body.announcedBytes !== null &&
+      description.sizeBytes !== null &&
+      body.announcedBytes > description.sizeBytes
+    ) {
+      throw new AppError(
+        'PAYLOAD_TOO_LARGE',
+        `The body has ${body.announcedBytes} bytes, the upload ${description.sizeBytes}.`,
+      )
+    }
+    if (this.#intake.isSmallAndWhole(description, body)) {
+      tusUpload.id = await this.#intake.takeWhole(exchange.owner, description, body)
+      exchange.request.uploadId = tusUpload.id
+    } else {
+      const isHeld = body.announcedBytes !== 0
+      const begun = await this.#intake.begin(exchange.owner, description, { isHeld })
+      exchange.upload = begun.upload
+      exchange.lease = begun.lease
+      tusUpload.id = begun.upload.id
+    }
+    return tusUpload
+  }
+
+  override async getUpload(): Promise<TusUpload> {
+    const { method, request, upload } = current(this.#exchanges)
+    if (upload === null) throw new AppError('INTERNAL', 'An upload was asked for before it was locked.')
+    if (method === 'PATCH') {
+      assertAppend(
+        upload,
+        {
+          offset: byteCount(request.headers, 'Upload-Offset') ?? 0,
+          announcedBytes: announcedBytes(request.headers),
+          declaredSizeBytes: byteCount(request.headers, 'Upload-Length'),
+        },
+        this.#intake.maxFileBytes,
+      )
+    }
+    return toTusUpload(upload)
+  }
+
+  override async declareUploadLength(_id: string, sizeBytes: number): Promise<void> {
+    const exchange = current(this.#exchanges)
+    if (exchange.lease !== null) exchange.upload = await this.#intake.declareSize(exchange.lease, sizeBytes)
+  }
+
+  /** @param empty has no bytes, since they are in Node's request; but its end is waited for by @tus/server's pipeline */
+  override async write(empty: Readable, _id: string, offset: number): Promise<number> {
+    await finished(empty.resume())
+    const exchange = current(this.#exchanges)
+    const { lease, upload, request } = exchange
+    // Without a lease there is nothing to write: the upload is whole, or its creation brought no byte.
+    if (lease === null || upload === null) {
+      if (exchange.method === 'PATCH') await assertEmpty(request)
+      return upload === null ? offset : Number(upload.offsetBytes)
+    }
+    // A header that is refused here must leave the lease where `unlock` finds it.
+    const body = bodyOf(request)
+    exchange.lease = null
+    exchange.upload = await this.#intake.append(lease, upload, body)
+    return Number(exchange.upload.offsetBytes)
+  }
+}
+
+/** @tus/server locks an upload for every request; the lease is what it gets. */
+class LeaseLock {
+  readonly #intake: Intake
+  readonly #exchanges: AsyncLocalStorage<Exchange>
+  readonly #id: string
+
+  constructor(intake: Intake, exchanges: AsyncLocalStorage<Exchange>, id: string) {
+    this.#intake = intake
+    this.#exchanges = exchanges
+    this.#id = id
+  }
+
+  async lock(): Promise<void> {
+    const exchange = current(this.#exchanges)
+    // A new upload's id is known to nobody yet.
+    if (exchange.method === 'POST') return
+    if (exchange.method === 'HEAD') {
+      exchange.upload = await this.#intake.settled(this.#id, exchange.scope)
+      return
+    }
+    const claimed = await this.#intake.claim(this.#id, exchange.scope)
+    exchange.upload = claimed.upload
+    exchange.lease = claimed.lease
+  }
+
+  async unlock(): Promise<void> {
+    const exchange = current(this.#exchanges)
+    if (exchange.lease !== null) await this.#intake.release(exchange.lease)
+    exchange.lease = null
+  }
+}
+
+function current(exchanges: AsyncLocalStorage<Exchange>): Exchange {
+  const exchange = exchanges.getStore()
+  if (exchange === undefined) throw new AppError('INTERNAL', 'A tus request has lost its context.')
+  return exchange
+}
+
+function bodyOf(request: Request): Body {
+  return {
+    source: request,
+    announcedBytes: announcedBytes(request.headers),
+    checksum: bodyChecksum(request.headers),
+  }
+}
+
+/** A chunked body doesn't say beforehand that it brings nothing. @throws PAYLOAD_TOO_LARGE when it brings something */
+async function assertEmpty(request: Request): Promise<void> {
+  for await (const _ of request.iterator({ destroyOnReturn: false })) {
+    throw new AppError(
+      'PAYLOAD_TOO_LARGE',
+      'The upload is whole already: its last byte has arrived. Ask for its report.',
+    )
+  }
+}
+
+function toTusUpload(upload: Upload): TusUpload {
+  return new TusUpload({
+    id: upload.id,
+    offset: Number(upload.offsetBytes),
+    ...(upload.sizeBytes === null ? {} : { size: Number(upload.sizeBytes) }),
+    ...(upload.tusMetadata === null ? {} : { metadata: Metadata.parse(upload.tusMetadata) }),
+    creation_date: upload.createdAt.toISOString(),
+  })
+}
+
+/** The request as @tus/server needs it: the protocol's headers, and no body; `hasBody` only announces one. */
+function bodiless(method: string, request: Request, hasBody: boolean): globalThis.Request {
+  const headers = new Headers()
+  for (const [name, text] of Object.entries(request.headers)) {
+    const isTus = name.startsWith('upload-') || name === 'tus-resumable'
+    if (isTus && typeof text === 'string' && text !== '') headers.set(name, text)
+  }
+  if (hasBody && isOffsetStream(request.headers)) headers.set('content-type', OFFSET_MEDIA_TYPE)
+  const announced = announcedBytes(request.headers)
+  if (announced !== null) headers.set('content-length', String(announced))
+  return new globalThis.Request(`http://tus.invalid${request.baseUrl}${request.path}`, { method, headers })
+}
+
+function sendAnswer(answer: globalThis.Response, upload: Upload | null, response: Response): void {
+  for (const [name, text] of answer.headers) {
+    // CORS is answered once, for the whole server; the type is the one of a body that isn't there.
+    if (!name.startsWith('access-control-') && name !== 'content-type') response.setHeader(name, text)
+  }
+  if (upload?.state === 'receiving') response.setHeader('Upload-Expires', upload.expiresAt.toUTCString())
+  // Without it Node would send a HEAD's or an empty 201's body chunked.
+  if (answer.status !== 204) response.setHeader('Content-Length', '0')
+  response.setHeader('Tus-Resumable', TUS_VERSION)
+  response.status(answer.status).end()
+}
+
+function wrongMediaType(): AppError {
+  return new AppError('UNSUPPORTED_MEDIA_TYPE', `Send the bytes with "Content-Type: ${OFFSET_MEDIA_TYPE}".`)
+}
+
+/** The few errors that @tus/server throws before the intake is asked. */
+function translate(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null || !('status_code' in error)) return error
+  const { status_code: status } = error
+  if (status === 413)
+    return new AppError(
+      'PAYLOAD_TOO_LARGE',
+      'The body goes past the end of the upload. Ask for the offset with HEAD.',
+    )
+  if (status === 409)
+    return new AppError(
+      'OFFSET_MISMATCH',
+      'Upload-Offset is not the offset of the upload. Ask for it with HEAD.',
+    )
+  if (status === 501)
+    return new AppError('INVALID_INPUT', 'The request asks for a tus extension that OPTIONS does not name.')
+  if (status === 400)
+    return new AppError('INVALID_INPUT', 'The request does not follow the tus protocol 1.0.0.')
+  return error
+}
+
+function untranslated(answer: globalThis.Response): AppError {
+  if (answer.status === 400)
+    return new AppError('INVALID_INPUT', 'The request does not follow the tus protocol 1.0.0.')
+  return new AppError('INTERNAL', `@tus/server answered ${answer.status}.`)
+}
