@@ -1,0 +1,79 @@
+// Retrieval: what PASTA pulls. No credential, never a redirect, never negotiated: the token in the URL is the right.
+
+import contentDisposition from 'content-disposition'
+import { type Request, type Response, Router } from 'express'
+import { AppError } from '../errors.js'
+import type { Store } from '../storage/store.js'
+import type { Records } from '../uploads/records.js'
+import { fileNameOf } from '../uploads/report.js'
+import { assertAlive, type Upload } from '../uploads/upload.js'
+import { isNotModified, isRangeFresh, parseRange } from './byte-range.js'
+
+export interface RetrievalOptions {
+  records: Records
+  store: Store
+}
+
+/**
+ * `GET|HEAD /r/{token}/{filename}`. The token alone decides; the name is for people.
+ *
+ * 200 with exact Content-Length, 206 for one range, 304, 416; 404 for what isn't known or ready, 410 for what has ended.
+ * A body that can't be sent whole ends with a destroyed connection: PASTA takes a short body for a whole one.
+ */
+export function retrievalRoutes({ records, store }: RetrievalOptions): Router {
+  const router = Router()
+  // Express answers HEAD with the GET route; sending a body or not is decided here.
+  router.get('/:token{/:filename}', async (request, response) => {
+    const found = await records.findByRetrievalToken(String(request.params.token))
+    if (found === null)
+      throw new AppError('NOT_FOUND', 'Nothing is retrieved here. Look up the URL in the upload’s report.')
+    assertAlive(found)
+    const { objectKey, sha256 } = found
+    if (found.state !== 'ready' || objectKey === null || sha256 === null) {
+      throw new AppError('NOT_FOUND', 'The file is not ready yet. Look up its state in the upload’s report.')
+    }
+    await send(request, response, { upload: found, objectKey, sha256 }, store)
+  })
+  return router
+}
+
+async function send(
+  request: Request,
+  response: Response,
+  file: { upload: Upload; objectKey: string; sha256: string },
+  store: Store,
+): Promise<void> {
+  const { upload, objectKey, sha256 } = file
+  const etag = `"${sha256}"`
+  const lastModified = upload.finishedAt ?? upload.createdAt
+  const sizeBytes = Number(upload.sizeBytes)
+
+  response.setHeader('ETag', etag)
+  response.setHeader('Last-Modified', lastModified.toUTCString())
+  response.setHeader('Cache-Control', 'private, no-cache')
+  response.setHeader('Accept-Ranges', 'bytes')
+  response.setHeader('Repr-Digest', `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`)
+  response.setHeader('Content-Disposition', contentDisposition(fileNameOf(upload)))
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  response.setHeader('Content-Security-Policy', 'sandbox')
+  if (isNotModified(request.headers['if-none-match'], etag)) {
+    response.status(304).end()
+    return
+  }
+  // RFC 9110 §13.1.5: a range of something else than what is here now must not be sent. §14.2: ranges are for GET.
+  const mayRange = request.method === 'GET' && isRangeFresh(request.get('if-range'), etag, lastModified)
+  const range = mayRange ? parseRange(request.headers.range, sizeBytes) : null
+  const start = range?.start ?? 0
+  const end = range === null ? sizeBytes : range.endInclusive + 1
+
+  response.status(range === null ? 200 : 206)
+  if (range !== null) response.setHeader('Content-Range', `bytes ${start}-${end - 1}/${sizeBytes}`)
+  response.setHeader('Content-Type', upload.contentType ?? 'application/octet-stream')
+  response.setHeader('Content-Length', String(end - start))
+  if (request.method === 'HEAD') {
+    response.end()
+    return
+  }
+  await store.sendObject(objectKey, { start, end }, response, () => response.flushHeaders())
+  response.end()
+}

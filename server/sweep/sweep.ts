@@ -1,0 +1,201 @@
+// The broom: ends what is due, finishes what was interrupted, deletes what nothing refers to. One instance at a time.
+
+import cron, { type ScheduledTask } from 'node-cron'
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { AppError } from '../errors.js'
+import type { Store, StoredItem } from '../storage/store.js'
+import type { Finalizer } from '../uploads/finalize.js'
+import type { Garbage } from '../uploads/garbage.js'
+import type { Records } from '../uploads/records.js'
+import { isOldEnough, planUpload } from './plan.js'
+
+/** Any number, the same in every instance. */
+const SWEEP_LOCK = 7_276_823
+const BATCH = 200
+
+export interface SweepOptions {
+  records: Records
+  finalizer: Finalizer
+  garbage: Garbage
+  store: Store
+  log: Logger
+  databaseUrl: string
+  tombstoneTtlSeconds: number
+}
+
+/** What a sweep did, or with `isDryRun` would do. */
+export interface SweepReport {
+  expired: number
+  finalized: number
+  forgotten: number
+  discarded: number
+  strays: number
+}
+
+/** One line for each thing that is done or would be. */
+export type Tell = (line: string) => void
+
+export class Sweep {
+  readonly #options: SweepOptions
+  #task: ScheduledTask | null = null
+  #running: Promise<unknown> | null = null
+
+  constructor(options: SweepOptions) {
+    this.#options = options
+  }
+
+  /** Sweeps now and then as `expression` says, until `stop`. */
+  schedule(expression: string): void {
+    this.#task = cron.schedule(expression, () => void this.runQuietly(), { noOverlap: true, name: 'sweep' })
+  }
+
+  /** A sweep whose trouble is logged, not thrown: it comes again. */
+  async runQuietly(): Promise<void> {
+    const { log } = this.#options
+    if (this.#running !== null) return
+    this.#running = this.run({ isDryRun: false }, (line) => log.debug(line))
+      .then((report) => {
+        if (report !== null) log.info(report, 'swept')
+      })
+      .catch((error: unknown) => log.warn({ err: error }, 'the sweep was interrupted; it comes again'))
+      .finally(() => {
+        this.#running = null
+      })
+    await this.#running
+  }
+
+  async stop(): Promise<void> {
+    await this.#task?.destroy()
+    await this.#running
+  }
+
+  /** @returns null when another instance is sweeping */
+  async run({ isDryRun }: { isDryRun: boolean }, tell: Tell): Promise<SweepReport | null> {
+    // A session's advisory lock: it goes with the connection, so a sweeper that dies blocks nobody.
+    const client = new pg.Client({
+      connectionString: this.#options.databaseUrl,
+      application_name: 'antipasto sweep',
+    })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS locked', [SWEEP_LOCK])
+      if (rows[0]?.locked !== true) return null
+      const uploads = await this.#sweepUploads(isDryRun, tell)
+      const discarded = await this.#sweepGarbage(isDryRun, tell)
+      const strays = await this.#sweepStrays(client, isDryRun, tell)
+      return { ...uploads, discarded, strays }
+    } finally {
+      await client.end()
+    }
+  }
+
+  async #sweepUploads(
+    isDryRun: boolean,
+    tell: Tell,
+  ): Promise<Pick<SweepReport, 'expired' | 'finalized' | 'forgotten'>> {
+    const { records, finalizer, garbage, tombstoneTtlSeconds } = this.#options
+    const counts = { expired: 0, finalized: 0, forgotten: 0 }
+    const seen = new Set<string>()
+    for (;;) {
+      const due = await records.findSweepable(tombstoneTtlSeconds, [...seen], BATCH)
+      if (due.length === 0) return counts
+      for (const upload of due) {
+        seen.add(upload.id)
+        const action = planUpload(upload.state)
+        tell(`${action} upload ${upload.id} (${upload.state}, ended ${upload.expiresAt.toISOString()})`)
+        if (action === 'expire') counts.expired += 1
+        else if (action === 'finalize') counts.finalized += 1
+        else counts.forgotten += 1
+        if (isDryRun) continue
+        if (action === 'expire') {
+          // Asked again under the row's lock: it may have been extended, or got its last byte, since it was listed.
+          const ended = await records.commitEnd(upload.id, 'expired', { onlyPastEnd: true })
+          if (ended !== null) await garbage.empty(ended.discarded)
+        } else if (action === 'finalize') await finalizer.resume(upload.id)
+        else await records.deleteTombstone(upload.id)
+      }
+    }
+  }
+
+  async #sweepGarbage(isDryRun: boolean, tell: Tell): Promise<number> {
+    const { garbage } = this.#options
+    let count = 0
+    for (;;) {
+      const discarded = await garbage.list(BATCH)
+      for (const { kind, objectKey } of discarded) tell(`delete ${kind} ${objectKey}, discarded earlier`)
+      if (isDryRun) return discarded.length
+      const emptied = await garbage.empty(discarded)
+      count += emptied
+      // What can't be deleted now would be listed for ever.
+      if (emptied < BATCH) return count
+    }
+  }
+
+  async #sweepStrays(client: pg.Client, isDryRun: boolean, tell: Tell): Promise<number> {
+    const { store } = this.#options
+    const now = new Date()
+    let batch: StoredItem[] = []
+    let count = 0
+    for await (const item of store.list()) {
+      if (isOldEnough(item, now)) batch.push(item)
+      if (batch.length < BATCH) continue
+      count += await this.#deleteStrays(client, batch, isDryRun, tell)
+      batch = []
+    }
+    return count + (await this.#deleteStrays(client, batch, isDryRun, tell))
+  }
+
+  async #deleteStrays(
+    client: pg.Client,
+    items: StoredItem[],
+    isDryRun: boolean,
+    tell: Tell,
+  ): Promise<number> {
+    if (items.length === 0) return 0
+    const known = await knownKeys(client, items)
+    const strays = items.filter(({ room, key }) => !known.has(`${room} ${key}`))
+    for (const { room, key, sizeBytes } of strays) {
+      tell(`delete ${room} ${key} (${sizeBytes} bytes), which no record knows`)
+      if (isDryRun) continue
+      if (room === 'temporary') await this.#options.store.deleteTemporary(key)
+      else await this.#options.store.deleteObject(key)
+    }
+    return strays.length
+  }
+}
+
+/**
+ * Those of `items` that a record stands behind, as "room key".
+ *
+ * A temporary belongs to a living upload; an object to a blob, or to an upload that is being finished.
+ */
+async function knownKeys(client: pg.Client, items: StoredItem[]): Promise<Set<string>> {
+  const keys = items.map((item) => item.key)
+  const { rows } = await client.query<{ known: string }>(
+    `SELECT 'temporary ' || id AS known FROM uploads WHERE id = ANY($1) AND state IN ('receiving', 'finalizing')
+     UNION ALL SELECT 'object ' || id FROM uploads WHERE id = ANY($1) AND state IN ('receiving', 'finalizing')
+     UNION ALL SELECT 'object ' || object_key FROM blobs WHERE object_key = ANY($1)`,
+    [keys],
+  )
+  return new Set(rows.map((row) => row.known))
+}
+
+/** `npm run sweep [-- --dry-run]`. */
+export async function runSweepCommand(argv: readonly string[], sweep: Sweep, print: Tell): Promise<void> {
+  const isDryRun = argv.includes('--dry-run')
+  if (argv.some((argument) => argument !== '--dry-run')) {
+    throw new AppError('INVALID_INPUT', 'Usage: npm run sweep [-- --dry-run]')
+  }
+  const report = await sweep.run({ isDryRun }, print)
+  if (report === null) {
+    print('Another instance is sweeping now. Nothing was done.')
+    return
+  }
+  const { expired, finalized, forgotten, discarded, strays } = report
+  print(
+    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${finalized} finished, ${forgotten} tombstones cleared, ` +
+      `${discarded} discarded deleted, ${strays} strays deleted.`,
+  )
+}
