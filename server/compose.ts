@@ -1,0 +1,136 @@
+// Builds everything once, from the configuration. The only file that sees every implementation.
+
+import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import type { Express } from 'express'
+import { createApp } from './app.js'
+import { type ApiKeys, openApiKeys } from './auth/api-keys.js'
+import type { Config } from './config.js'
+import { openDatabase } from './database/client.js'
+import { openNotifications } from './database/notifications.js'
+import { DigestPool } from './digests/pool.js'
+import { SlabPool } from './digests/slabs.js'
+import type { Log } from './ops/log.js'
+import { LocalStore } from './storage/local.js'
+import { Sweep } from './sweep/sweep.js'
+import { Finalizer } from './uploads/finalize.js'
+import { FreeSpace } from './uploads/free-space.js'
+import { Garbage } from './uploads/garbage.js'
+import { Intake } from './uploads/intake.js'
+import { Leases } from './uploads/leases.js'
+import { Records } from './uploads/records.js'
+
+/** Memory for bytes on their way, for the whole process: 1 MiB each. Uploads that find none wait for one. */
+const SLABS = 32
+
+export interface Service {
+  app: Express
+  sweep: Sweep
+  apiKeys: ApiKeys
+  /** Begins what runs by itself: what a crash interrupted is finished, and the sweep comes regularly. */
+  start(): Promise<void>
+  /** Tells every running request to store what it has and to stop; nothing new is begun. */
+  pause(): Promise<void>
+  /** After the last request: ends threads and connections. */
+  close(): Promise<void>
+}
+
+export interface ServiceOptions {
+  config: Config
+  databaseUrl: string
+  log: Log
+  publicUrl: () => string
+}
+
+/** A service on a migrated database. */
+export async function composeService({
+  config,
+  databaseUrl,
+  log,
+  publicUrl,
+}: ServiceOptions): Promise<Service> {
+  const database = await openDatabase(databaseUrl)
+  const notifications = await openNotifications(databaseUrl)
+  const store = new LocalStore(path.join(config.dataDir, 'store'))
+  await store.open()
+
+  const records = new Records(database.prisma, config)
+  const leases = new Leases(records, notifications, log, randomUUID())
+  const garbage = new Garbage(database.prisma, store, log)
+  const finalizer = new Finalizer({ records, leases, store, garbage, log })
+  const freeSpace = new FreeSpace(store, config.minFreeBytes)
+  const digests = new DigestPool({ threads: Math.max(2, availableParallelism()) })
+  const intake = new Intake({
+    records,
+    leases,
+    store,
+    finalizer,
+    garbage,
+    freeSpace,
+    digests,
+    slabs: new SlabPool(SLABS),
+    log,
+    maxFileBytes: config.maxFileBytes,
+    noProgressTimeoutSeconds: config.noProgressTimeoutSeconds,
+  })
+  const apiKeys = openApiKeys(database.prisma, {
+    upload: config.apiUploadKeys,
+    read: config.apiReadKeys,
+    delete: config.apiDeleteKeys,
+  })
+  const sweep = new Sweep({
+    records,
+    finalizer,
+    garbage,
+    store,
+    log,
+    databaseUrl,
+    tombstoneTtlSeconds: config.tombstoneTtlSeconds,
+  })
+
+  let isStopping = false
+  const app = createApp({
+    intake,
+    records,
+    store,
+    identify: (credential) => apiKeys.identify(credential),
+    health: {
+      checks: {
+        database: () => records.check(),
+        store: () => store.check(),
+        'free space': () => freeSpace.assertRoomFor(0),
+      },
+      isStopping: () => isStopping,
+      log,
+    },
+    log,
+    publicUrl,
+    corsOrigins: config.corsOrigins,
+    anonRead: config.anonRead,
+    deleteStrict404: config.deleteStrict404,
+  })
+
+  return {
+    app,
+    sweep,
+    apiKeys,
+    async start() {
+      // The disk is this process's alone, so a lease from before its start has nobody behind it.
+      await records.releaseAllLeases()
+      sweep.schedule(config.sweepCron)
+      void sweep.runQuietly()
+    },
+    async pause() {
+      isStopping = true
+      leases.stopAll()
+      await Promise.all([sweep.stop(), finalizer.stop()])
+    },
+    async close() {
+      leases.close()
+      await digests.close()
+      await notifications.close()
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,86 @@
+// The commands: serve, migrate, sweep, keys. Everything they need is read here and handed down.
+
+import { openApiKeys } from './auth/api-keys.js'
+import { runKeysCommand } from './auth/keys-command.js'
+import { composeService } from './compose.js'
+import { type Config, ConfigError, loadEnvironment, readConfig } from './config.js'
+import { openDatabase } from './database/client.js'
+import { openMigratedDatabase } from './database/open.js'
+import { AppError } from './errors.js'
+import { createLog } from './ops/log.js'
+import { serve } from './serve.js'
+import { runSweepCommand } from './sweep/sweep.js'
+
+const USAGE = `Usage: node dist/server/main.js COMMAND
+  serve                        serve until SIGTERM or Ctrl-C
+  migrate                      bring the database to the newest migration
+  sweep [--dry-run]            expire and clean up once, and say what was done
+  keys create|list|revoke      manage API keys; "keys help" tells more`
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+const COMMANDS: Record<string, (config: Config, argv: string[]) => Promise<void>> = {
+  serve: (config) => serve(config, print),
+  migrate: (config) =>
+    besideServer(config, async () => print('The database is at the newest migration.'), print),
+  sweep: sweepOnce,
+  keys: manageKeys,
+}
+
+/** Runs a command that may stand beside a running server, on its database. */
+async function besideServer(
+  config: Config,
+  act: (databaseUrl: string) => Promise<void>,
+  tell: (line: string) => void = () => {},
+): Promise<void> {
+  const database = await openMigratedDatabase(config, { log: tell, isBesideServer: true })
+  try {
+    await act(database.databaseUrl)
+  } finally {
+    await database.stop()
+  }
+}
+
+function sweepOnce(config: Config, argv: string[]): Promise<void> {
+  return besideServer(config, async (databaseUrl) => {
+    const log = createLog({ level: 'warn' })
+    const service = await composeService({ config, databaseUrl, log, publicUrl: () => '' })
+    try {
+      await runSweepCommand(argv, service.sweep, print)
+    } finally {
+      await service.pause()
+      await service.close()
+    }
+  })
+}
+
+function manageKeys(config: Config, argv: string[]): Promise<void> {
+  return besideServer(config, async (databaseUrl) => {
+    const database = await openDatabase(databaseUrl)
+    try {
+      await runKeysCommand(argv, openApiKeys(database.prisma, { upload: [], read: [], delete: [] }), print)
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+async function main([name, ...argv]: string[]): Promise<void> {
+  const command = COMMANDS[name ?? '']
+  if (command === undefined) throw new AppError('INVALID_INPUT', USAGE)
+  await command(readConfig(loadEnvironment()), argv)
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  // Expected refusals say what to do; anything else is a bug and shows where it is.
+  const isExpected = error instanceof AppError || error instanceof ConfigError
+  const told = error instanceof AppError ? error.detail : error instanceof ConfigError ? error.message : error
+  process.stderr.write(
+    isExpected ? `antipasto: ${told}\n` : `antipasto: ${(error as Error).stack ?? String(error)}\n`,
+  )
+  process.exitCode = 1
+}

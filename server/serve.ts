@@ -1,0 +1,104 @@
+// The life of a server: start in order, listen, stop in the reverse order without losing what arrived.
+
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { banner } from './banner.js'
+import { clientErrorHandler } from './client-error.js'
+import { composeService } from './compose.js'
+import type { Config } from './config.js'
+import { openMigratedDatabase } from './database/open.js'
+import { AppError } from './errors.js'
+import { firstKey } from './first-key.js'
+import { keepMemorySmall } from './ops/garbage-collector.js'
+import { createLog, type Log } from './ops/log.js'
+
+/** How long requests may take to come to their end after a stop was asked for. */
+const STOP_MS = 10_000
+
+const HTTP_OPTIONS = {
+  // A PATCH may run for days; receive.ts ends one that makes no progress.
+  requestTimeout: 0,
+  headersTimeout: 60_000,
+  keepAliveTimeout: 65_000,
+  noDelay: true,
+}
+
+/** Serves until SIGTERM or SIGINT; resolves when everything has stopped. Throws when the start fails. */
+export async function serve(config: Config, print: (line: string) => void): Promise<void> {
+  keepMemorySmall()
+  const log = createLog({ level: config.logLevel })
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a bug: the process stops, and uploads go on after the next start')
+    process.exit(1)
+  })
+  const stopRequested = whenStopRequested()
+
+  const database = await openMigratedDatabase(config, { log: print })
+  try {
+    await serveOn(database.databaseUrl, config, log, print, stopRequested)
+  } finally {
+    await database.stop()
+  }
+  log.info('stopped')
+}
+
+async function serveOn(
+  databaseUrl: string,
+  config: Config,
+  log: Log,
+  print: (line: string) => void,
+  stopRequested: Promise<NodeJS.Signals>,
+): Promise<void> {
+  let publicUrl = config.publicUrl ?? ''
+  const service = await composeService({ config, databaseUrl, log, publicUrl: () => publicUrl })
+  try {
+    const server = createServer(HTTP_OPTIONS, service.app)
+    server.on('clientError', clientErrorHandler(log))
+    const port = await listen(server, config)
+    publicUrl = config.publicUrl ?? `http://localhost:${port}`
+    await service.start()
+    const key = await firstKey(config, service.apiKeys)
+    for (const line of banner({ publicUrl, key })) print(line)
+    log.info({ port, public_url: publicUrl }, 'serving')
+
+    const signal = await stopRequested
+    log.info({ signal }, 'stopping: running uploads are paused, what arrived is kept')
+    const closed = close(server)
+    await service.pause()
+    await closed
+  } finally {
+    await service.close()
+  }
+}
+
+function whenStopRequested(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    // Not `once`: Ctrl-C reaches us from the terminal and again from npm, and the second one must not kill the stop.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve)
+  })
+}
+
+function listen(server: Server, { port, host }: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reason =
+        cause.code === 'EADDRINUSE'
+          ? `Port ${port} is taken. Stop what runs there, or set PORT to another one.`
+          : `The server can't listen on ${host}:${port} (${cause.code ?? cause.message}). Set HOST and PORT.`
+      reject(new AppError('UNAVAILABLE', reason, { cause }))
+    })
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port))
+  })
+}
+
+/** No new connection; idle ones end now, busy ones after their answer, and after STOP_MS all that are left. */
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const limit = setTimeout(() => server.closeAllConnections(), STOP_MS)
+    server.close(() => {
+      clearTimeout(limit)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

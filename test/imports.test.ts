@@ -1,0 +1,376 @@
+// The import rules of ARCHITECTURE.md ("Rooms"), over the real sources. A new file that no room holds fails here: say in
+// ROOMS where it lives and what it may know.
+
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { parseAst } from 'vite'
+
+interface Room {
+  /** The files it holds: the first room of the table that matches has a file. Every room may import itself. */
+  readonly files: RegExp
+  /** Other rooms it may import. */
+  readonly rooms: readonly string[]
+  /** Other rooms of which it may import types, and nothing that runs. */
+  readonly types?: readonly string[]
+  /** Packages it may import. `node:*` and `@uppy/*` stand for all that begin so. */
+  readonly packages: readonly string[]
+}
+
+// What decides: values in, values out.
+const PURE = ['errors', 'pure']
+// What every room over HTTP needs.
+const HTTP = [...PURE, 'auth', 'ops']
+
+const ROOMS: Record<string, Room> = {
+  // ---- At the bottom
+  errors: { files: /^server\/errors\.ts$/, rooms: [], packages: [] },
+  pure: {
+    files:
+      /^server\/(units|banner|auth\/(identity|owner-scope)|uploads\/(upload|report|list-query)|files\/byte-range|sweep\/plan|packages\/eml|ops\/redact)\.ts$/,
+    rooms: ['errors'],
+    types: ['digests', 'store'],
+    packages: ['zod'],
+  },
+  config: {
+    files: /^server\/config\.ts$/,
+    rooms: PURE,
+    packages: ['node:fs', 'node:net', 'node:path', 'node:util', 'node-cron', 'zod'],
+  },
+  'prisma client': { files: /^prisma\/generated\//, rooms: [], packages: [] },
+
+  random: { files: /^server\/uploads\/random\.ts$/, rooms: ['errors'], packages: ['node:crypto'] },
+
+  // ---- What acts: database, digests, store
+  'database start': {
+    files: /^server\/database\/open\.ts$/,
+    rooms: ['errors', 'database', 'config'],
+    packages: ['node:fs/promises'],
+  },
+  database: {
+    files: /^server\/database\//,
+    rooms: ['errors', 'prisma client'],
+    packages: ['@prisma/adapter-pg', 'pg', 'node:*'],
+  },
+  digests: { files: /^server\/digests\//, rooms: ['errors'], packages: ['node:worker_threads'] },
+  store: { files: /^server\/storage\/store\.ts$/, rooms: ['errors'], packages: ['node:stream'] },
+  'local store': {
+    files: /^server\/storage\/(local|folder-sync|send-file)\.ts$/,
+    rooms: ['errors', 'store'],
+    packages: ['@tus/file-store', '@tus/server', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream'],
+  },
+  events: { files: /^server\/events\/log\.ts$/, rooms: [...PURE, 'database', 'prisma client'], packages: [] },
+  records: {
+    files: /^server\/uploads\/(records|garbage)\.ts$/,
+    rooms: [...PURE, 'random', 'database', 'prisma client', 'events', 'digests', 'store'],
+    packages: ['pino'],
+  },
+  'api keys': {
+    files: /^server\/auth\/(api-keys|keys-command)\.ts$/,
+    rooms: [...PURE, 'database', 'prisma client'],
+    packages: ['node:crypto', 'node:perf_hooks', 'node:util'],
+  },
+
+  // ---- What happens to an upload, whoever asks
+  intake: {
+    files: /^server\/uploads\/(intake|finalize|receive|leases|free-space|group-commit)\.ts$/,
+    rooms: [...PURE, 'random', 'records', 'store', 'digests'],
+    types: ['database'],
+    packages: ['node:crypto', 'node:stream', 'pino'],
+  },
+  sweep: {
+    files: /^server\/sweep\/sweep\.ts$/,
+    rooms: [...PURE, 'records', 'intake', 'store'],
+    packages: ['node-cron', 'pg', 'pino'],
+  },
+
+  // ---- What speaks HTTP
+  ops: {
+    files: /^server\/ops\//,
+    rooms: PURE,
+    packages: ['express', 'pino', 'node:crypto', 'node:net', 'node:perf_hooks', 'node:v8'],
+  },
+  auth: {
+    files: /^server\/auth\/(bearer|credential)\.ts$/,
+    rooms: PURE,
+    packages: ['express', 'passport', 'passport-http-bearer', 'node:http'],
+  },
+  problem: {
+    files: /^server\/(problem|lingering-close|client-error)\.ts$/,
+    rooms: [...PURE, 'ops'],
+    packages: ['express', 'node:crypto', 'node:http', 'node:stream'],
+  },
+  'tus dialect': {
+    files: /^server\/dialects\/tus(-[a-z-]+)?\.ts$/,
+    rooms: [...HTTP, 'intake'],
+    packages: ['@tus/server', 'express', 'node:async_hooks', 'node:stream', 'node:stream/promises'],
+  },
+  'upload routes': {
+    files: /^server\/uploads\/routes\.ts$/,
+    rooms: [...HTTP, 'random', 'intake', 'records'],
+    packages: ['express', 'zod'],
+  },
+  'retrieval routes': {
+    files: /^server\/files\/routes\.ts$/,
+    rooms: [...HTTP, 'records', 'store'],
+    packages: ['content-disposition', 'express'],
+  },
+
+  // ---- At the top: what puts it together
+  app: {
+    files: /^server\/app\.ts$/,
+    rooms: [...HTTP, 'problem', 'tus dialect', 'upload routes', 'retrieval routes'],
+    types: ['intake', 'records', 'store'],
+    packages: ['cors', 'express', 'node:url'],
+  },
+  compose: {
+    files: /^server\/compose\.ts$/,
+    rooms: [
+      ...[...HTTP, 'app', 'config', 'database', 'digests', 'local store', 'store', 'events'],
+      ...['records', 'api keys', 'intake', 'sweep'],
+    ],
+    packages: ['express', 'node:crypto', 'node:os', 'node:path'],
+  },
+  main: {
+    files: /^server\/(main|serve|first-key)\.ts$/,
+    rooms: [
+      ...PURE,
+      'compose',
+      'config',
+      'database',
+      'database start',
+      'api keys',
+      'ops',
+      'problem',
+      'sweep',
+    ],
+    packages: ['node:fs/promises', 'node:http', 'node:net', 'node:path'],
+  },
+
+  // ---- Beside the server
+  'set-up': { files: /^server\/setup\.mjs$/, rooms: [], packages: ['node:*'] },
+  'dashboard build': { files: /^client\/dashboard\/vite\.config\.ts$/, rooms: [], packages: ['vite'] },
+  dashboard: { files: /^client\/dashboard\//, rooms: [], packages: ['@uppy/*', 'tus-js-client'] },
+}
+
+// ---- Reading the sources --------------------------------------------------------------------------------------------
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+interface Import {
+  /** As it is written, e.g. './upload.js'. */
+  readonly specifier: string
+  readonly isTypeOnly: boolean
+}
+
+interface Source {
+  /** From the project's folder, e.g. 'server/uploads/upload.ts'. */
+  readonly file: string
+  readonly imports: readonly Import[]
+  /** Reads that a rule forbids in some rooms: 'process.env', 'the clock'. */
+  readonly reads: ReadonlySet<string>
+}
+
+type Node = { readonly type: string } & Record<string, unknown>
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
+}
+
+/** Every node of the syntax tree under `value`. */
+function* walk(value: unknown): Generator<Node> {
+  if (Array.isArray(value)) {
+    for (const item of value) yield* walk(item)
+  } else if (isNode(value)) {
+    yield value
+    for (const child of Object.values(value)) yield* walk(child)
+  }
+}
+
+async function readSource(file: string): Promise<Source> {
+  const text = await readFile(path.join(ROOT, file), 'utf8')
+  const nodes = [...walk(parseAst(text, { lang: file.endsWith('.ts') ? 'ts' : 'js' }).body)]
+  return {
+    file,
+    imports: nodes.flatMap((node) => importOf(node, file)),
+    reads: new Set(nodes.flatMap(readOf)),
+  }
+}
+
+function importOf(node: Node, file: string): Import[] {
+  if (!/^(Import|Export(Named|All))Declaration$|^ImportExpression$|^TSImportType$/.test(node.type)) return []
+  const source = node.source ?? node.argument
+  if (source === null || source === undefined) return [] // export { local }
+  const specifier = isNode(source) ? (source.value ?? (source.literal as Node | undefined)?.value) : undefined
+  if (typeof specifier !== 'string')
+    throw new Error(`${file}: an import whose name is computed can't be checked.`)
+  const specifiers = Array.isArray(node.specifiers) ? node.specifiers.filter(isNode) : []
+  const kinds = specifiers.map((one) => one.importKind ?? one.exportKind)
+  const isTypeOnly =
+    node.type === 'TSImportType' ||
+    [node.importKind, node.exportKind].includes('type') ||
+    (kinds.length > 0 && kinds.every((kind) => kind === 'type'))
+  return [{ specifier, isTypeOnly }]
+}
+
+function readOf(node: Node): string[] {
+  const nameOf = (value: unknown) => (isNode(value) ? value.name : undefined)
+  if (node.type === 'NewExpression' && nameOf(node.callee) === 'Date') {
+    return Array.isArray(node.arguments) && node.arguments.length === 0 ? ['the clock'] : []
+  }
+  if (node.type !== 'MemberExpression') return []
+  const read = `${nameOf(node.object)}.${nameOf(node.property)}`
+  if (read === 'process.env') return ['process.env']
+  return ['Date.now', 'performance.now'].includes(read) ? ['the clock'] : []
+}
+
+/** The file that a relative import means, as in `Source.file`. */
+function resolve(file: string, specifier: string): string {
+  const target = path.posix.join(path.posix.dirname(file), specifier)
+  const source = target.replace(/\.js$/, '.ts')
+  return existsSync(path.join(ROOT, source)) ? source : target
+}
+
+function roomOf(file: string): string | undefined {
+  return Object.entries(ROOMS).find(([, room]) => room.files.test(file))?.[0]
+}
+
+const isRelative = (specifier: string) => specifier.startsWith('.')
+
+function isAllowed(specifier: string, allowed: readonly string[]): boolean {
+  return allowed.some((name) =>
+    name.endsWith('*') ? specifier.startsWith(name.slice(0, -1)) : specifier === name,
+  )
+}
+
+/** Why `file` may not import this; undefined when it may. */
+function offenceOf(file: string, { specifier, isTypeOnly }: Import): string | undefined {
+  const name = roomOf(file) ?? ''
+  const room = ROOMS[name]
+  if (room === undefined) return undefined // Said by the test of its own.
+  if (!isRelative(specifier)) {
+    return isAllowed(specifier, room.packages) ? undefined : `${file} (${name}) imports ${specifier}`
+  }
+  const target = roomOf(resolve(file, specifier))
+  if (target === name || (target && room.rooms.includes(target))) return undefined
+  if (isTypeOnly && target && room.types?.includes(target)) return undefined
+  return `${file} (${name}) imports ${specifier} (${target ?? 'no room'})`
+}
+
+/** The first cycle of imports that run, as the list of its files. */
+function findCycle(sources: readonly Source[]): string[] | undefined {
+  const graph = new Map(
+    sources.map(({ file, imports }) => [
+      file,
+      imports
+        .filter(({ specifier, isTypeOnly }) => isRelative(specifier) && !isTypeOnly)
+        .map(({ specifier }) => resolve(file, specifier)),
+    ]),
+  )
+  const done = new Set<string>()
+  const visit = (file: string, trail: readonly string[]): string[] | undefined => {
+    if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file]
+    if (done.has(file)) return undefined
+    done.add(file)
+    for (const target of graph.get(file) ?? []) {
+      const cycle = visit(target, [...trail, file])
+      if (cycle) return cycle
+    }
+    return undefined
+  }
+  for (const file of graph.keys()) {
+    const cycle = visit(file, [])
+    if (cycle) return cycle
+  }
+  return undefined
+}
+
+// ---- The rules ------------------------------------------------------------------------------------------------------
+
+let sources: Source[]
+
+beforeAll(async () => {
+  const files = await Promise.all(
+    ['server', 'client'].map(async (folder) => {
+      const entries = await readdir(path.join(ROOT, folder), { recursive: true })
+      return entries.map((entry) => path.posix.join(folder, entry))
+    }),
+  )
+  const modules = files.flat().filter((file) => /(?<!\.d)\.(ts|mjs|js|tsx)$/.test(file))
+  sources = await Promise.all(modules.sort().map(readSource))
+})
+
+describe('the rooms', () => {
+  test('hold every source file', () => {
+    expect(sources.length).toBeGreaterThan(50)
+    expect(sources.map(({ file }) => file).filter((file) => roomOf(file) === undefined)).toEqual([])
+  })
+
+  test('import only what they may know', () => {
+    const offences = sources.flatMap(({ file, imports }) =>
+      imports.flatMap((one) => offenceOf(file, one) ?? []),
+    )
+    expect(offences).toEqual([])
+  })
+
+  test('import each other without a cycle', () => {
+    expect(findCycle(sources)).toBeUndefined()
+  })
+
+  test('leave the environment to the config', () => {
+    const readers = sources.filter(({ reads }) => reads.has('process.env')).map(({ file }) => file)
+    expect(readers).toEqual(['server/config.ts', 'server/setup.mjs'])
+  })
+
+  test('leave the clock out of what is pure', () => {
+    const readers = sources.filter(({ file, reads }) => roomOf(file) === 'pure' && reads.has('the clock'))
+    expect(readers.map(({ file }) => file)).toEqual([])
+  })
+})
+
+describe('the check itself', () => {
+  const importsOf = (text: string) =>
+    [...walk(parseAst(text, { lang: 'ts' }).body)].flatMap((node) => importOf(node, 'a.ts'))
+
+  test('sees every way to import', () => {
+    expect(
+      importsOf(`
+        import 'side-effect'
+        import { a, type B } from 'value'
+        import type { C } from 'type'
+        import { type D } from 'type-specifier'
+        export { e } from 'export-from'
+        export * from 'export-all'
+        export const f = 1
+        const g = () => import('dynamic')
+        let h: import('type-expression').H
+        // import 'comment'
+        const text = "import 'string'"`),
+    ).toEqual([
+      { specifier: 'side-effect', isTypeOnly: false },
+      { specifier: 'value', isTypeOnly: false },
+      { specifier: 'type', isTypeOnly: true },
+      { specifier: 'type-specifier', isTypeOnly: true },
+      { specifier: 'export-from', isTypeOnly: false },
+      { specifier: 'export-all', isTypeOnly: false },
+      { specifier: 'dynamic', isTypeOnly: false },
+      { specifier: 'type-expression', isTypeOnly: true },
+    ])
+  })
+
+  test('finds an offence, a type that is used as more, and a cycle', () => {
+    const value = { specifier: '../digests/digest.js', isTypeOnly: false }
+    expect(offenceOf('server/uploads/upload.ts', value)).toContain('(pure) imports')
+    expect(offenceOf('server/uploads/upload.ts', { ...value, isTypeOnly: true })).toBeUndefined()
+    expect(offenceOf('server/uploads/intake.ts', { specifier: 'express', isTypeOnly: true })).toContain(
+      'express',
+    )
+    const cycle = [
+      { file: 'a.ts', imports: [{ specifier: './b.ts', isTypeOnly: false }], reads: new Set<string>() },
+      { file: 'b.ts', imports: [{ specifier: './a.ts', isTypeOnly: false }], reads: new Set<string>() },
+    ]
+    expect(findCycle(cycle)).toEqual(['a.ts', 'b.ts', 'a.ts'])
+  })
+})
