@@ -1,0 +1,81 @@
+// The bench's command line. Pure: arguments in, options out.
+
+import { parseArgs } from 'node:util'
+import { fullWorkload, quickWorkload, type Workload } from './sample.js'
+import type { ServerName } from './servers.js'
+
+/** What all three servers are started with, and what the table calls it. */
+export interface FlagSet {
+  readonly title: string
+  readonly v8Flags: readonly string[]
+}
+
+export interface BenchOptions {
+  readonly roundCount: number
+  readonly rowNames: readonly string[]
+  readonly serverNames: readonly ServerName[]
+  readonly workload: Workload
+  readonly flagSets: readonly FlagSet[]
+  readonly jsonFile: string
+}
+
+export const usage = `npm run bench -- [options]
+  --rounds N     counted rounds, after one warm-up (5; 3 with --quick)
+  --only A,B     rows: bigfile, parallel, smallfiles, download, ready, state
+  --servers A,B  contenders: bare, digests, ours
+  --flags WHICH  single-threaded-gc, defaults or both (both)
+  --quick        256 MiB instead of 1 GiB, 500 files instead of 2,000
+  --json FILE    where every sample goes (bench-results.json)
+BENCH_DIR names the folder to store in (the system's temporary folder).`
+
+const singleThreadedGc: FlagSet = { title: '--single-threaded-gc', v8Flags: ['--single-threaded-gc'] }
+const defaults: FlagSet = { title: "Node's defaults", v8Flags: [] }
+const flagSetsByName: Readonly<Record<string, readonly FlagSet[]>> = {
+  'single-threaded-gc': [singleThreadedGc],
+  defaults: [defaults],
+  both: [singleThreadedGc, defaults],
+}
+
+const allServers: readonly ServerName[] = ['bare', 'digests', 'ours']
+
+/** Throws an Error that says what is wrong. */
+export function readOptions(args: string[], allRowNames: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      servers: { type: 'string' },
+      flags: { type: 'string', default: 'both' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string', default: 'bench-results.json' },
+    },
+  })
+  const roundCount = Number(values.rounds ?? (values.quick ? 3 : 5))
+  if (!Number.isInteger(roundCount) || roundCount < 1)
+    throw new Error('--rounds takes a whole number from 1.')
+  const flagSets = flagSetsByName[values.flags]
+  if (flagSets === undefined) throw new Error(`--flags takes ${Object.keys(flagSetsByName).join(', ')}.`)
+  return {
+    roundCount,
+    rowNames: choose('--only', values.only, allRowNames),
+    serverNames: choose('--servers', values.servers, allServers),
+    workload: values.quick ? quickWorkload : fullWorkload,
+    flagSets,
+    jsonFile: values.json,
+  }
+}
+
+/** Those of `known` that a comma list names, in the order of `known`; all when there is no list. */
+function choose<T extends string>(
+  option: string,
+  list: string | undefined,
+  known: readonly T[],
+): readonly T[] {
+  if (list === undefined) return known
+  const named = list.split(',')
+  const unknown = named.find((name) => !known.some((choice) => choice === name))
+  if (unknown !== undefined)
+    throw new Error(`${option} doesn't know ${unknown}: there are ${known.join(', ')}.`)
+  return known.filter((choice) => named.includes(choice))
+}
