@@ -34,6 +34,11 @@ export function retrievalRoutes({ records, store }: RetrievalOptions): Router {
     }
     await send(request, response, { upload: found, objectKey, sha256 }, store)
   })
+  router.all('/:token{/:filename}', (request) => {
+    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} means nothing here. Allowed: GET, HEAD.`, {
+      details: { allow: 'GET, HEAD' },
+    })
+  })
   return router
 }
 

@@ -68,6 +68,7 @@ export class Finalizer {
         { err: error, upload: uploadId },
         'an interrupted finishing could not go on yet',
       )
+      if (isAppError(error, 'UNAVAILABLE')) this.#retryLater(uploadId)
     }
   }
 
@@ -143,6 +144,7 @@ export class Finalizer {
   }
 
   #retryLater(uploadId: string): void {
+    if (this.#stopping.signal.aborted) return
     clearTimeout(this.#retries.get(uploadId))
     const timer = setTimeout(() => {
       this.#retries.delete(uploadId)

@@ -14,6 +14,7 @@ const SLABS_IN_FLIGHT = 4
 const CHECKPOINT_BYTES = 64 * 1024 * 1024
 const CHECKPOINT_MS = 5000
 const TICK_MS = 500
+const WORD_BYTES = 8
 /** How many bytes are taken between two looks at the free space. */
 const SPACE_CHECK_BYTES = 16 * 1024 * 1024
 
@@ -70,6 +71,8 @@ class Receiver {
   readonly #options: ReceiveOptions
   readonly #inFlight = new Set<Promise<void>>()
   #slab: Slab | null = null
+  /** The slab's bytes from here on are the upload's, up to `#filledBytes`. */
+  #firstByte = 0
   #filledBytes = 0
   #slabSince = 0
   #takenBytes: number
@@ -103,7 +106,7 @@ class Receiver {
   /** Twice a second: a slow client's bytes don't wait in a slab, and don't go unrecorded for long. */
   tick(): void {
     const now = performance.now()
-    if (this.#slab !== null && this.#filledBytes > 0 && now - this.#slabSince >= TICK_MS) this.#dispatch()
+    if (this.#slab !== null && now - this.#slabSince >= TICK_MS) this.#dispatch()
     if (now - this.#lastCheckpoint.at >= CHECKPOINT_MS) this.#startCheckpoint()
   }
 
@@ -130,6 +133,9 @@ class Receiver {
       if (this.#slab === null) {
         await this.#makeRoom()
         this.#slab = await this.#options.slabs.acquire()
+        // Aligned as the chunk is: V8 copies to shared memory word by word then, and else byte by byte, eight times as slow.
+        this.#firstByte = rest.byteOffset % WORD_BYTES
+        this.#filledBytes = this.#firstByte
         this.#slabSince = performance.now()
       }
       const room = this.#slab.bytes.byteLength - this.#filledBytes
@@ -153,9 +159,8 @@ class Receiver {
   #dispatch(): void {
     const slab = this.#slab
     if (slab === null) return
-    const bytes = slab.bytes.subarray(0, this.#filledBytes)
+    const bytes = slab.bytes.subarray(this.#firstByte, this.#filledBytes)
     this.#slab = null
-    this.#filledBytes = 0
     this.#dispatchedBytes += bytes.byteLength
     this.#options.bodyHash?.update(bytes)
     const taken = Promise.all([this.#options.writer.write(bytes), this.#options.digest?.update(bytes)])
