@@ -10,7 +10,7 @@ import type { Config } from './config.js'
 import { openDatabase } from './database/client.js'
 import { openNotifications } from './database/notifications.js'
 import { DigestPool } from './digests/pool.js'
-import { SlabPool } from './digests/slabs.js'
+import { SLAB_BYTES, SlabPool } from './digests/slabs.js'
 import type { Log } from './ops/log.js'
 import { LocalStore } from './storage/local.js'
 import { Sweep } from './sweep/sweep.js'
@@ -21,8 +21,8 @@ import { Intake } from './uploads/intake.js'
 import { Leases } from './uploads/leases.js'
 import { Records } from './uploads/records.js'
 
-/** Memory for bytes on their way, for the whole process: 1 MiB each. Uploads that find none wait for one. */
-const SLABS = 32
+/** Memory for bytes on their way from sockets, for the whole process. Uploads that find none free wait for some. */
+const BUFFERED_BYTES = 32 * 1024 * 1024
 
 export interface Service {
   app: Express
@@ -69,7 +69,7 @@ export async function composeService({
     garbage,
     freeSpace,
     digests,
-    slabs: new SlabPool(SLABS),
+    slabs: new SlabPool(BUFFERED_BYTES / SLAB_BYTES),
     log,
     maxFileBytes: config.maxFileBytes,
     noProgressTimeoutSeconds: config.noProgressTimeoutSeconds,

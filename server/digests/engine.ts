@@ -7,6 +7,8 @@ import type { DigestState } from './state.js'
 /** Compiled code, which may be sent to other threads: they then share its optimized form too. */
 export type KernelModules = Record<KernelName, WebAssembly.Module>
 
+const WORD_BYTES = 8
+
 type RunKernel = (address: number, blockCount: number) => void
 
 let compiled: KernelModules | undefined
@@ -62,27 +64,39 @@ export class Engine {
   absorb(state: DigestState, bytes: Uint8Array, kernels: readonly KernelName[] = kernelNames): void {
     const memory = this.#memory
     memory.set(state.chainingValues)
-    memory.set(state.tail.subarray(0, state.tailBytes), INPUT_ADDRESS)
 
     let inputBytes = state.tailBytes
+    let address = addressAlignedWith(bytes.byteOffset - inputBytes)
+    memory.set(state.tail.subarray(0, inputBytes), address)
     let position = 0
     do {
       const takenBytes = Math.min(INPUT_BYTES - inputBytes, bytes.length - position)
-      memory.set(bytes.subarray(position, position + takenBytes), INPUT_ADDRESS + inputBytes)
+      memory.set(bytes.subarray(position, position + takenBytes), address + inputBytes)
       position += takenBytes
       inputBytes += takenBytes
       const blockCount = Math.floor(inputBytes / BLOCK_BYTES)
-      for (const kernel of kernels) this.#kernels[kernel](INPUT_ADDRESS, blockCount)
+      for (const kernel of kernels) this.#kernels[kernel](address, blockCount)
       const compressedBytes = blockCount * BLOCK_BYTES
       // A full input is whole blocks, so that only the last round leaves a tail.
-      const tailAddress = INPUT_ADDRESS + compressedBytes
+      const tailAddress = address + compressedBytes
       state.tail.set(memory.subarray(tailAddress, tailAddress + inputBytes - compressedBytes))
       inputBytes = 0
+      address = addressAlignedWith(bytes.byteOffset + position)
     } while (position < bytes.length)
 
     state.chainingValues.set(memory.subarray(0, CHAINING_VALUES_BYTES))
     state.sizeBytes += bytes.length
   }
+}
+
+/**
+ * An address for input that begins at `byteOffset` of its own buffer, a few bytes past INPUT_ADDRESS.
+ *
+ * V8 copies shared memory word by word only between two places that are equally aligned, and else byte by byte: that took a
+ * tenth of a thread's time. The kernels' loads don't mind.
+ */
+function addressAlignedWith(byteOffset: number): number {
+  return INPUT_ADDRESS + (byteOffset & (WORD_BYTES - 1))
 }
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): RunKernel {

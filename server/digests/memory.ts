@@ -28,10 +28,10 @@ const SHA256_SCHEDULE_ADDRESS = 1024
 
 /**
  * Whole blocks are copied to here, `INPUT_BYTES` at a time: small enough for the second kernel to find them in the
- * processor's cache.
+ * processor's cache. They may begin up to a block later, for the sake of their alignment.
  */
 export const INPUT_ADDRESS = 4096
-export const INPUT_BYTES = 60 * 1024
+export const INPUT_BYTES = 60 * 1024 - BLOCK_BYTES
 
 /** In units of 64 KiB: all of the above. */
 export const MEMORY_PAGES = 1

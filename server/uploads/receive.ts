@@ -9,7 +9,7 @@ import { AppError, isAppError } from '../errors.js'
 import type { TemporaryWriter } from '../storage/store.js'
 
 /** Slabs of one upload on their way to the disk and the hash at the same time. */
-const SLABS_IN_FLIGHT = 4
+const SLABS_IN_FLIGHT = 3
 /** What a crash of the server may cost a client that sends everything in one request. */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024
 const CHECKPOINT_MS = 5000
