@@ -48,6 +48,8 @@ export class Leases {
   readonly #notifications: Notifications
   readonly #log: Logger
   readonly #held = new Map<string, HeldLease>()
+  /** Let go of here while the database was away: their rows still say that we hold them. */
+  readonly #unreleased = new Set<Fence>()
   readonly #waiting = new Map<string, Set<() => void>>()
   readonly #timer: NodeJS.Timeout
   readonly #stopListening: (() => void)[]
@@ -128,7 +130,8 @@ export class Leases {
         await this.#notifications.notify('lease_free', lease.uploadId)
       }
     } catch (error) {
-      // The deadline frees it too; the request's own answer matters more.
+      // The request's own answer matters more; #renew tries again, and the deadline frees it too.
+      this.#unreleased.add(lease)
       this.#log.warn({ err: error, upload: lease.uploadId }, 'a lease could not be released')
     }
   }
@@ -203,8 +206,12 @@ export class Leases {
 
   async #renew(): Promise<void> {
     const held = [...this.#held.values()]
-    if (held.length === 0) return
+    if (held.length === 0 && this.#unreleased.size === 0) return
     try {
+      for (const fence of this.#unreleased) {
+        await this.#records.releaseLease(fence)
+        this.#unreleased.delete(fence)
+      }
       const ids = held.map((lease) => lease.uploadId)
       const kept = await this.#records.renewLeases(this.holder, ids, LEASE_SECONDS)
       for (const lease of held) {

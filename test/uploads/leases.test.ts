@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
+import { AppError } from '../../server/errors.js'
 import type { Lease } from '../../server/uploads/leases.js'
 import { randomId } from '../../server/uploads/random.js'
 import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
@@ -189,4 +190,21 @@ describe('a stop', () => {
     expect(await here.records.get(first, EVERYONE)).toMatchObject({ offsetBytes: 77n, isHeld: false })
     await instance.close()
   })
+})
+
+test('a lease that could not be released, since the database was away, is free within seconds of its return', async () => {
+  const id = await begin()
+  const { lease } = await here.leases.claim(id, 'receiving', EVERYONE)
+  const releaseLease = here.records.releaseLease.bind(here.records)
+  here.records.releaseLease = async () => {
+    here.records.releaseLease = releaseLease
+    throw new AppError('UNAVAILABLE', 'The database does not answer.')
+  }
+  await here.leases.release(lease, false)
+  expect((await here.records.get(id, EVERYONE)).isHeld).toBe(true)
+
+  const { result, ms } = await timed(here.leases.settle(id, EVERYONE))
+  expect(result.isHeld).toBe(false)
+  // Well before the lease's own ten seconds are over.
+  expect(ms).toBeLessThan(5_000)
 })
