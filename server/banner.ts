@@ -7,7 +7,9 @@ export function banner({ publicUrl, key }: { publicUrl: string; key: string | nu
     '',
     `  antipasto serves at ${publicUrl}`,
     '',
-    key === null ? `  Open ${publicUrl}/ and paste an API key` : `  Open  ${publicUrl}/#key=${key}`,
+    key === null
+      ? `  Open  ${publicUrl}/ and paste an API key ("npm run keys -- create" makes one)`
+      : `  Open  ${publicUrl}/#key=${key}`,
     '  or send a file from a terminal, then read its report with checksums and URL:',
     '',
     `    curl -sS -D - -o /dev/null ${publicUrl}/uploads -H 'Authorization: Bearer ${shownKey}' \\`,

@@ -32,7 +32,7 @@ export interface Service {
   start(): Promise<void>
   /** Tells every running request to store what it has and to stop; nothing new is begun. */
   pause(): Promise<void>
-  /** After the last request: ends threads and connections. */
+  /** Pauses, unless that was done. After the last request: ends threads and connections. */
   close(): Promise<void>
 }
 
@@ -50,10 +50,11 @@ export async function composeService({
   log,
   publicUrl,
 }: ServiceOptions): Promise<Service> {
-  const database = await openDatabase(databaseUrl)
-  const notifications = await openNotifications(databaseUrl)
+  // What can fail comes first, while there is nothing yet that would have to be closed.
   const store = new LocalStore(path.join(config.dataDir, 'store'))
   await store.open()
+  const notifications = await openNotifications(databaseUrl)
+  const database = await openDatabase(databaseUrl)
 
   const records = new Records(database.prisma, config)
   const leases = new Leases(records, notifications, log, randomUUID())
@@ -111,6 +112,13 @@ export async function composeService({
     deleteStrict404: config.deleteStrict404,
   })
 
+  async function pause(): Promise<void> {
+    if (isStopping) return
+    isStopping = true
+    leases.stopAll()
+    await Promise.all([sweep.stop(), finalizer.stop()])
+  }
+
   return {
     app,
     sweep,
@@ -121,12 +129,9 @@ export async function composeService({
       sweep.schedule(config.sweepCron)
       void sweep.runQuietly()
     },
-    async pause() {
-      isStopping = true
-      leases.stopAll()
-      await Promise.all([sweep.stop(), finalizer.stop()])
-    },
+    pause,
     async close() {
+      await pause()
       leases.close()
       await digests.close()
       await notifications.close()

@@ -50,7 +50,6 @@ function sweepOnce(config: Config, argv: string[]): Promise<void> {
     try {
       await runSweepCommand(argv, service.sweep, print)
     } finally {
-      await service.pause()
       await service.close()
     }
   })

@@ -51,13 +51,14 @@ async function serveOn(
 ): Promise<void> {
   let publicUrl = config.publicUrl ?? ''
   const service = await composeService({ config, databaseUrl, log, publicUrl: () => publicUrl })
+  const server = createServer(HTTP_OPTIONS, service.app)
+  server.on('clientError', clientErrorHandler(log))
   try {
-    const server = createServer(HTTP_OPTIONS, service.app)
-    server.on('clientError', clientErrorHandler(log))
-    const port = await listen(server, config)
-    publicUrl = config.publicUrl ?? `http://localhost:${port}`
-    await service.start()
     const key = await firstKey(config, service.apiKeys)
+    await service.start()
+    const port = await listen(server, config)
+    server.on('error', (error) => log.error({ err: error }, 'the listening socket has trouble'))
+    publicUrl = config.publicUrl ?? `http://localhost:${port}`
     for (const line of banner({ publicUrl, key })) print(line)
     log.info({ port, public_url: publicUrl }, 'serving')
 
@@ -67,6 +68,9 @@ async function serveOn(
     await service.pause()
     await closed
   } finally {
+    // After a start that failed half-way, connections may be open; after a stop there are none left.
+    server.close()
+    server.closeAllConnections()
     await service.close()
   }
 }

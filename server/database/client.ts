@@ -65,7 +65,7 @@ function nameStatements(): (query: { sql: string }) => string {
 // Postgres: connection failures (class 08), too many connections, shutting down, crashed, starting up.
 const UNAVAILABLE_SQLSTATE = /^(08...|53300|57P0[1235])$/
 // Prisma: can't reach, timed out, connection closed, pool exhausted, transaction lost, too many connections.
-const UNAVAILABLE_PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'])
+const UNAVAILABLE_PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037'])
 const UNAVAILABLE_SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

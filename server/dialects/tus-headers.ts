@@ -178,7 +178,7 @@ function relativePath(text: string | null): string | null {
   return text
 }
 
-const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;\s*[\w!#$&^.+-]+=[\w!#$&^.+"-]+)*$/
+const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=[\w!#$&^.+"-]+)*$/
 
 /** What the client's system guessed; a guess that isn't a media type is no reason to refuse a file. */
 function mediaType(text: string | null): string | null {

@@ -100,7 +100,13 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       server.handleWeb(bodiless(method, request, !isTakenAtOnce)),
     )
     if (state.upload !== null) request.uploadId = state.upload.id
-    if (state.error !== undefined) throw translate(state.error)
+    if (state.error !== undefined) {
+      // A creation that was ended early has stored what came: its client must learn where.
+      if (method === 'POST' && state.upload !== null) {
+        response.setHeader('Location', `${publicUrl()}/uploads/${state.upload.id}`)
+      }
+      throw translate(state.error)
+    }
     if (answer.status >= 400) throw untranslated(answer)
     if (isTakenAtOnce) response.setHeader('Upload-Offset', String(description.sizeBytes))
     sendAnswer(answer, state.upload, response)
@@ -184,25 +190,25 @@ class IntakeStore extends DataStore {
   }
 
   override async getUpload(): Promise<TusUpload> {
-    const { method, request, upload } = current(this.#exchanges)
+    const exchange = current(this.#exchanges)
+    const { method, request, upload, lease } = exchange
     if (upload === null) throw new AppError('INTERNAL', 'An upload was asked for before it was locked.')
     if (method === 'PATCH') {
+      const declaredSizeBytes = byteCount(request.headers, 'Upload-Length')
       assertAppend(
         upload,
         {
           offset: byteCount(request.headers, 'Upload-Offset') ?? 0,
           announcedBytes: announcedBytes(request.headers),
-          declaredSizeBytes: byteCount(request.headers, 'Upload-Length'),
+          declaredSizeBytes,
         },
         this.#intake.maxFileBytes,
       )
+      if (declaredSizeBytes !== null && upload.sizeBytes === null && lease !== null) {
+        exchange.upload = await this.#intake.declareSize(lease, declaredSizeBytes)
+      }
     }
-    return toTusUpload(upload)
-  }
-
-  override async declareUploadLength(_id: string, sizeBytes: number): Promise<void> {
-    const exchange = current(this.#exchanges)
-    if (exchange.lease !== null) exchange.upload = await this.#intake.declareSize(exchange.lease, sizeBytes)
+    return toTusUpload(exchange.upload ?? upload)
   }
 
   /** @param empty has no bytes, since they are in Node's request; but its end is waited for by @tus/server's pipeline */
@@ -293,6 +299,8 @@ function toTusUpload(upload: Upload): TusUpload {
 function bodiless(method: string, request: Request, hasBody: boolean): globalThis.Request {
   const headers = new Headers()
   for (const [name, text] of Object.entries(request.headers)) {
+    // A length declared by a PATCH is ours to check: @tus/server refuses one that repeats what is known.
+    if (method === 'PATCH' && name === 'upload-length') continue
     const isTus = name.startsWith('upload-') || name === 'tus-resumable'
     if (isTus && typeof text === 'string' && text !== '') headers.set(name, text)
   }

@@ -2,7 +2,7 @@
 
 import contentDisposition from 'content-disposition'
 import { type Request, type Response, Router } from 'express'
-import { AppError } from '../errors.js'
+import { AppError, isAppError } from '../errors.js'
 import type { Store } from '../storage/store.js'
 import type { Records } from '../uploads/records.js'
 import { fileNameOf } from '../uploads/report.js'
@@ -79,6 +79,12 @@ async function send(
     response.end()
     return
   }
-  await store.sendObject(objectKey, { start, end }, response, () => response.flushHeaders())
+  try {
+    await store.sendObject(objectKey, { start, end }, response, () => response.flushHeaders())
+  } catch (error) {
+    // Who hangs up has had enough: no failure of ours. A file that is too short is one.
+    if (response.destroyed && !isAppError(error)) return
+    throw error
+  }
   response.end()
 }

@@ -71,7 +71,7 @@ export class LocalStore implements Store {
   }
 
   async createTemporary(key: string): Promise<void> {
-    await translated(key, async () => {
+    await translated(async () => {
       const temporaries = this.#temporaries
       if (temporaries === undefined) throw new AppError('INTERNAL', 'The store is used before it is open.')
       this.#path('temporary', key)
@@ -83,14 +83,17 @@ export class LocalStore implements Store {
   }
 
   async openTemporary(key: string, offsetBytes: number): Promise<TemporaryWriter> {
-    return translated(
-      key,
-      async () => new FileWriter(await open(this.#path('temporary', key), 'r+'), offsetBytes),
-    )
+    return translated(async () => {
+      const file = await open(this.#path('temporary', key), 'r+')
+      const { size } = await file.stat()
+      if (size >= offsetBytes) return new FileWriter(file, offsetBytes)
+      await file.close()
+      throw new AppError('CONFLICT', `The store has ${size} of ${offsetBytes} acknowledged bytes.`)
+    })
   }
 
   readTemporary(key: string, range: ByteRange): AsyncIterable<Uint8Array> {
-    return readFileRange(this.#path('temporary', key), key, range)
+    return readFileRange(this.#path('temporary', key), range)
   }
 
   async deleteTemporary(key: string): Promise<void> {
@@ -103,7 +106,7 @@ export class LocalStore implements Store {
     const storedBytes = await fileSize(source)
     if (storedBytes === null) {
       if ((await fileSize(target)) === sizeBytes) return
-      throw new AppError('NOT_FOUND', `The bytes of upload ${key} are not in the store.`)
+      throw bytesMissing()
     }
     if (storedBytes < sizeBytes) {
       throw new AppError('CONFLICT', `The store has ${storedBytes} of ${sizeBytes} bytes of upload ${key}.`)
@@ -114,7 +117,7 @@ export class LocalStore implements Store {
   }
 
   async putObject(key: string, bytes: Uint8Array): Promise<void> {
-    await translated(key, async () => {
+    await translated(async () => {
       const file = await open(this.#path('object', key), 'w', 0o640)
       try {
         await writeAll(file, bytes, 0)
@@ -131,7 +134,7 @@ export class LocalStore implements Store {
   }
 
   async readObjectHead(key: string, lengthBytes: number): Promise<Uint8Array> {
-    return translated(key, async () => {
+    return translated(async () => {
       const file = await open(this.#path('object', key), 'r')
       try {
         const { buffer, bytesRead } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes, 0)
@@ -143,7 +146,7 @@ export class LocalStore implements Store {
   }
 
   readObject(key: string, range: ByteRange): AsyncIterable<Uint8Array> {
-    return readFileRange(this.#path('object', key), key, range)
+    return readFileRange(this.#path('object', key), range)
   }
 
   async sendObject(
@@ -152,7 +155,7 @@ export class LocalStore implements Store {
     sink: Writable,
     beforeFirstByte: () => void,
   ): Promise<void> {
-    const file = await translated(key, () => open(this.#path('object', key), 'r'))
+    const file = await translated(() => open(this.#path('object', key), 'r'))
     try {
       beforeFirstByte()
       await sendFile(file, range, sink)
@@ -231,12 +234,12 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
   }
 }
 
-async function* readFileRange(filePath: string, key: string, range: ByteRange): AsyncIterable<Uint8Array> {
+async function* readFileRange(filePath: string, range: ByteRange): AsyncIterable<Uint8Array> {
   if (range.end <= range.start) return
   try {
     yield* createReadStream(filePath, { start: range.start, end: range.end - 1, highWaterMark: 1 << 20 })
   } catch (error) {
-    throw translateFileError(error, key)
+    throw translateFileError(error)
   }
 }
 
@@ -258,19 +261,18 @@ async function truncateDurably(filePath: string, sizeBytes: number): Promise<voi
   }
 }
 
-async function translated<T>(key: string, act: () => Promise<T>): Promise<T> {
+async function translated<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    throw translateFileError(error, key)
+    throw translateFileError(error)
   }
 }
 
 /** Only what we recognise; the rest is a bug and stays what it is. */
-function translateFileError(error: unknown, key = ''): unknown {
+function translateFileError(error: unknown): unknown {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-  if (code === 'ENOENT')
-    return new AppError('NOT_FOUND', `The bytes of upload ${key} are not in the store.`, { cause: error })
+  if (code === 'ENOENT') return bytesMissing(error)
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return storeIsFull(error)
   if (code === 'EIO' || code === 'EROFS' || code === 'EMFILE' || code === 'ENFILE') {
     return new AppError('UNAVAILABLE', 'The store cannot be written. Try again in a minute.', {
@@ -279,6 +281,11 @@ function translateFileError(error: unknown, key = ''): unknown {
     })
   }
   return error
+}
+
+/** Without the key: it may be the id of another owner's upload of the same content. */
+function bytesMissing(cause?: unknown): AppError {
+  return new AppError('NOT_FOUND', 'The bytes are not in the store. Upload the file again.', { cause })
 }
 
 function storeIsFull(cause: unknown): AppError {

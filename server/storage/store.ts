@@ -47,7 +47,11 @@ export interface Store {
 
   /** An empty temporary, durable when it resolves. */
   createTemporary(key: string): Promise<void>
-  /** A writer that goes on at `offsetBytes`. NOT_FOUND when the temporary isn't there. */
+  /**
+   * A writer that goes on at `offsetBytes`.
+   *
+   * NOT_FOUND when the temporary isn't there, CONFLICT when it has fewer bytes: the store has lost some.
+   */
   openTemporary(key: string, offsetBytes: number): Promise<TemporaryWriter>
   /** Streams `range` of a temporary: for a digest whose state was lost. */
   readTemporary(key: string, range: ByteRange): AsyncIterable<Uint8Array>

@@ -1,17 +1,18 @@
 // What the sweep does with what it finds. Pure.
 
 import type { StoredItem } from '../storage/store.js'
-import type { UploadState } from '../uploads/upload.js'
+import { isWhole, type Upload } from '../uploads/upload.js'
 
 export type UploadAction = 'expire' | 'finalize' | 'forget'
 
 /** What is left in the store this long without a record was left by a crash, not by a request that still runs. */
 export const STRAY_AGE_SECONDS = 86_400
 
-/** What to do with an upload that is due: past its end, waiting to be finished, or an old tombstone. */
-export function planUpload(state: UploadState): UploadAction {
-  if (state === 'receiving' || state === 'ready') return 'expire'
-  return state === 'finalizing' ? 'finalize' : 'forget'
+/** What to do with an upload that is due: waiting to be finished, past its end, or an old tombstone. */
+export function planUpload(upload: Upload): UploadAction {
+  const { state } = upload
+  if (state === 'finalizing' || (state === 'receiving' && isWhole(upload))) return 'finalize'
+  return state === 'receiving' || state === 'ready' ? 'expire' : 'forget'
 }
 
 /** True when `item` is old enough to be a stray, should no record know it. */

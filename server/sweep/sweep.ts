@@ -103,7 +103,7 @@ export class Sweep {
       if (due.length === 0) return counts
       for (const upload of due) {
         seen.add(upload.id)
-        const action = planUpload(upload.state)
+        const action = planUpload(upload)
         tell(`${action} upload ${upload.id} (${upload.state}, ended ${upload.expiresAt.toISOString()})`)
         if (action === 'expire') counts.expired += 1
         else if (action === 'finalize') counts.finalized += 1
@@ -134,7 +134,13 @@ export class Sweep {
   }
 
   async #sweepStrays(client: pg.Client, isDryRun: boolean, tell: Tell): Promise<number> {
-    const { store } = this.#options
+    const { store, log } = this.#options
+    const { rows } = await client.query('SELECT EXISTS (SELECT FROM uploads) AS known')
+    if (rows[0]?.known !== true) {
+      // A new database beside an old store looks like this, and everything in the store would be a stray.
+      log.warn('no upload is recorded, so nothing in the store is taken for a stray')
+      return 0
+    }
     const now = new Date()
     let batch: StoredItem[] = []
     let count = 0

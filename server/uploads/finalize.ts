@@ -8,7 +8,14 @@ import type { Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
 import { randomToken } from './random.js'
 import type { Discarded, Records } from './records.js'
-import { contentWarnings, declaredDigests, declaredMismatch, SNIFFED_BYTES, type Upload } from './upload.js'
+import {
+  contentWarnings,
+  declaredDigests,
+  declaredMismatch,
+  isWhole,
+  SNIFFED_BYTES,
+  type Upload,
+} from './upload.js'
 
 const RETRY_MS = 5000
 
@@ -53,15 +60,20 @@ export class Finalizer {
     return finalizing
   }
 
-  /** Finishes an upload found in `finalizing`; does nothing when somebody else is at it. */
+  /**
+   * Finishes an upload that was found whole, but not finished; does nothing when somebody else is at it.
+   *
+   * It is `finalizing`, or still `receiving` when its server died between its last byte and that.
+   */
   async resume(uploadId: string): Promise<void> {
     const { leases } = this.#options
     try {
-      const claimed = await leases.tryClaim(uploadId, 'finalizing')
+      const claimed =
+        (await leases.tryClaim(uploadId, 'finalizing')) ?? (await leases.tryClaim(uploadId, 'receiving'))
       if (claimed === null) return
-      const { md5, sha1, sha256 } = claimed.upload
-      const isKnown = md5 !== null && sha1 !== null && sha256 !== null
-      await this.finish(claimed.lease, claimed.upload, isKnown ? { md5, sha1, sha256 } : null)
+      if (isWhole(claimed.upload))
+        await this.finish(claimed.lease, claimed.upload, knownDigests(claimed.upload))
+      else await leases.release(claimed.lease, false)
     } catch (error) {
       if (isAppError(error, 'HASH_MISMATCH')) return
       this.#options.log.error(
@@ -103,7 +115,7 @@ export class Finalizer {
     } catch (error) {
       const isLost = isAppError(error, 'NOT_FOUND', 'CONFLICT')
       // That can't be recorded when the upload has ended meanwhile: then its bytes are gone rightly.
-      const failed = isLost ? await this.#fail(lease, upload, error).catch(() => null) : null
+      const failed = isLost ? await this.failLost(lease, upload, error).catch(() => null) : null
       if (failed !== null) return failed
       if (!this.#stopping.signal.aborted) {
         log.error(
@@ -118,7 +130,7 @@ export class Finalizer {
   }
 
   /** The store has lost acknowledged bytes, by hand or by a broken disk: said plainly rather than tried for ever. */
-  async #fail(lease: Lease, upload: Upload, cause: AppError): Promise<Upload> {
+  async failLost(lease: Lease, upload: Upload, cause: AppError): Promise<Upload> {
     const { records, log } = this.#options
     log.error({ err: cause, upload: upload.id }, 'the store has lost bytes of an upload')
     const failure = new AppError('INTERNAL', 'The store lost bytes of this upload. Upload the file again.', {
@@ -152,5 +164,18 @@ export class Finalizer {
     }, RETRY_MS)
     timer.unref()
     this.#retries.set(uploadId, timer)
+  }
+}
+
+/** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
+function knownDigests(upload: Upload): Digests | null {
+  const { md5, sha1, sha256, digestState } = upload
+  if (md5 !== null && sha1 !== null && sha256 !== null) return { md5, sha1, sha256 }
+  if (upload.offsetBytes === 0n) return new RunningDigest().digests()
+  if (digestState === null) return null
+  try {
+    return new RunningDigest(digestState).digests()
+  } catch {
+    return null
   }
 }

@@ -24,6 +24,7 @@ import {
   contentWarnings,
   declaredMismatch,
   goneError,
+  isWhole,
   SNIFFED_BYTES,
   type Upload,
   type UploadDescription,
@@ -163,6 +164,8 @@ export class Intake {
   async settled(uploadId: string, scope: OwnerScope): Promise<Upload> {
     const upload = await this.#options.leases.settle(uploadId, scope)
     assertAlive(upload)
+    // Its server died between its last byte and finishing; its client, told that it is whole, may never come back.
+    if (upload.state === 'receiving' && isWhole(upload)) void this.#options.finalizer.resume(uploadId)
     return upload
   }
 
@@ -185,12 +188,19 @@ export class Intake {
    * @throws CHECKSUM_MISMATCH, HASH_MISMATCH, LOCKED, REQUEST_TIMEOUT, PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, UNAVAILABLE
    */
   async append(lease: Lease, upload: Upload, body: Body): Promise<Upload> {
-    const { store, records, leases } = this.#options
+    const { store, records, leases, freeSpace, finalizer } = this.#options
     const digest = this.#openDigest(upload, body)
     let isOurs = true
     let isReleased = false
     try {
-      const writer = await store.openTemporary(upload.id, Number(upload.offsetBytes))
+      await freeSpace.assertRoomFor(body.announcedBytes ?? 0)
+      const writer = await store
+        .openTemporary(upload.id, Number(upload.offsetBytes))
+        .catch(async (error: unknown) => {
+          if (!isAppError(error, 'NOT_FOUND', 'CONFLICT')) throw error
+          isOurs = false
+          throw goneError(await finalizer.failLost(lease, upload, error))
+        })
       try {
         const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, writer, digest)
         if (body.checksum !== null && !isWhole) throw stopReason ?? cut()

@@ -85,7 +85,10 @@ export class Leases {
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
       if (this.#isStopping) throw stopping()
-      const upload = await this.#records.claimLease(uploadId, state, scope, this.holder, LEASE_SECONDS)
+      // Held here, it may have lapsed, but its request still writes: it has to stop first, whatever the row says.
+      const upload = this.#held.has(uploadId)
+        ? null
+        : await this.#records.claimLease(uploadId, state, scope, this.holder, LEASE_SECONDS)
       if (upload !== null) return { lease: this.adopt(upload), upload }
       const found = await this.#records.get(uploadId, scope)
       assertAlive(found)
@@ -96,6 +99,7 @@ export class Leases {
 
   /** Like claim, but gives up at once where somebody holds the lease: for what can be done later as well. */
   async tryClaim(uploadId: string, state: UploadState): Promise<{ lease: Lease; upload: Upload } | null> {
+    if (this.#held.has(uploadId)) return null
     const upload = await this.#records.claimLease(uploadId, state, EVERYONE, this.holder, LEASE_SECONDS)
     return upload === null ? null : { lease: this.adopt(upload), upload }
   }
@@ -105,7 +109,7 @@ export class Leases {
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
       const upload = await this.#records.get(uploadId, scope)
-      if (upload.state !== 'receiving' || !upload.isHeld) return upload
+      if (upload.state !== 'receiving' || !(upload.isHeld || this.#held.has(uploadId))) return upload
       await this.#askFor(uploadId, deadline)
     }
   }

@@ -180,24 +180,31 @@ class Receiver {
 
   /** Records how far we are without stopping the flow; one at a time. */
   #startCheckpoint(): void {
-    const { bodyHash, digest, writer, record, onTrouble } = this.#options
+    const { bodyHash, digest, writer, record, onTrouble, limitBytes } = this.#options
     if (bodyHash !== null || this.#checkpointing !== null) return
     if (this.#dispatchedBytes === this.#lastCheckpoint.bytes) return
+    // The last byte is acknowledged by finishing, and by nothing else: a client that hears of it never comes back.
+    if (this.#dispatchedBytes >= limitBytes) return
     const offsetBytes = this.#dispatchedBytes
     // Asked for now, so that it is the state after exactly the bytes dispatched so far.
     const digestState = digest === null ? null : digest.save()
+    digestState?.catch(() => {})
     const written = Promise.all(this.#inFlight)
     this.#lastCheckpoint = { bytes: offsetBytes, at: performance.now() }
     this.#checkpointing = written
       .then(async () => {
         if (this.#failure !== null) return
+        // A failed sync ends the request: the system tells of lost pages once, and the next sync would succeed without them.
         await writer.sync()
-        await record({ offsetBytes, digestState: await digestState })
+        const checkpoint = { offsetBytes, digestState: await digestState }
+        await record(checkpoint).catch((error: unknown) => {
+          // A database that is away for a moment costs a checkpoint, not the upload; a lost lease ends it.
+          if (!isAppError(error, 'UNAVAILABLE')) throw error
+          onTrouble(error)
+        })
       })
       .catch((error) => {
-        // A database that is away for a moment costs a checkpoint, not the upload; a lost lease ends it.
-        if (isAppError(error, 'UNAVAILABLE')) onTrouble(error)
-        else this.#failure ??= error
+        this.#failure ??= error
       })
       .finally(() => {
         this.#checkpointing = null

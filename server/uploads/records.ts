@@ -194,8 +194,10 @@ export class Records {
       fence,
       Prisma.sql`
       UPDATE uploads SET offset_bytes = ${offsetBytes}, digest_state = ${digestState}, last_write_at = now(),
-        expires_at = ${this.#sessionEnd(Prisma.sql`created_at`)} ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
-      WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' RETURNING ${COLUMNS}`,
+        expires_at = GREATEST(expires_at, ${this.#sessionEnd(Prisma.sql`created_at`)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
+      WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
+        AND offset_bytes <= ${offsetBytes}
+      RETURNING ${COLUMNS}`,
     )
   }
 
@@ -217,7 +219,7 @@ export class Records {
       WITH changed AS (
         UPDATE uploads SET state = 'finalizing', offset_bytes = size_bytes, digest_state = NULL, last_write_at = now(),
           md5 = ${digests?.md5 ?? null}, sha1 = ${digests?.sha1 ?? null}, sha256 = ${digests?.sha256 ?? null},
-          expires_at = created_at + ${this.#lifetimes.uploadTtlSeconds} * interval '1 second'
+          expires_at = GREATEST(expires_at, created_at + ${this.#lifetimes.uploadTtlSeconds} * interval '1 second')
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' RETURNING *
       ), told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
       SELECT ${COLUMNS} FROM changed`,
@@ -310,7 +312,8 @@ export class Records {
     return this.#query(Prisma.sql`
       SELECT ${COLUMNS} FROM uploads
       WHERE NOT (id = ANY(${except})) AND ((state IN ('receiving', 'ready') AND expires_at <= now())
-        OR (state = 'finalizing' AND (lease_holder IS NULL OR lease_until < now()))
+        OR ((state = 'finalizing' OR (state = 'receiving' AND offset_bytes = size_bytes))
+            AND (lease_holder IS NULL OR lease_until < now()))
         OR (state IN ('failed', 'canceled', 'expired', 'deleted')
             AND COALESCE(finished_at, expires_at) < now() - ${tombstoneTtlSeconds} * interval '1 second'))
       ORDER BY expires_at LIMIT ${limit}`)

@@ -103,6 +103,11 @@ export function goneError(upload: Upload): AppError {
   })
 }
 
+/** True when every byte has arrived and is acknowledged. */
+export function isWhole(upload: Upload): boolean {
+  return upload.sizeBytes !== null && upload.offsetBytes === upload.sizeBytes
+}
+
 export function isTombstone(upload: Upload): boolean {
   return TOMBSTONE_STATES.includes(upload.state)
 }

@@ -260,6 +260,12 @@ describe('what a creation describes', () => {
     ['text/', null],
     ['text/csv, text/html', null],
     ['text/<script>', null],
+    ['text/plain\u2028; charset=utf-8', null],
+    ['text/plain;\u00a0charset=utf-8', null],
+    ['text/plain\u3000', null],
+    ['text/plän', null],
+    ['text/plain; charset=湖', null],
+    ['text/plain; name="湖"', null],
   ])('the type %p becomes %p', (given, type) => {
     expect(described({ filetype: given }).contentType).toBe(type)
   })

@@ -231,6 +231,23 @@ describe('creation-with-upload', () => {
     expect(await tus.report(idOf(answer))).toMatchObject({ state: 'ready', checksums: checksumsOf(bytes) })
   })
 
+  test('a body that stops coming is 408 with the URL under which it can be resumed', async () => {
+    const impatient = await startServer({ env: { NO_PROGRESS_TIMEOUT: '1s' } })
+    try {
+      const client = new TusClient(impatient)
+      const bytes = someBytes(400_000)
+      const answer = await client.create({ sizeBytes: bytes.length, body: Readable.from(half(bytes)) })
+      expectProblem(answer, 408, 'REQUEST_TIMEOUT')
+      expect(answer.headers.location).toMatch(/^http:\/\/[^/]+\/uploads\/[0-9a-f]+$/)
+      const id = idOf(answer)
+      expect((await client.head(id)).headers['upload-offset']).toBe('200000')
+      expect((await client.patch(id, 200_000, bytes.subarray(200_000))).status).toBe(204)
+      expect(await client.report(id)).toMatchObject({ state: 'ready', checksums: checksumsOf(bytes) })
+    } finally {
+      await impatient.dispose()
+    }
+  })
+
   test('a body longer than the file is 413 and leaves nothing', async () => {
     const before = await stored(server)
     expectProblem(await tus.create({ sizeBytes: 3, body: someBytes(4) }), 413, 'PAYLOAD_TOO_LARGE')
@@ -355,6 +372,20 @@ describe('creation-defer-length', () => {
     const id = await tus.begin(10)
     expectProblem(await tus.patch(id, 0, someBytes(5), { 'Upload-Length': 11 }), 400, 'INVALID_INPUT')
     expect(await tus.report(id)).toMatchObject({ state: 'receiving', size: 10, offset: 0 })
+  })
+
+  test('a declared length may be said again as it is, and not as another', async () => {
+    const bytes = someBytes(30)
+    const id = await tus.begin(null)
+    const declare = (start: number, end: number, length: number) =>
+      tus.patch(id, start, bytes.subarray(start, end), { 'Upload-Length': length })
+    expect((await declare(0, 10, 30)).status).toBe(204)
+    const again = await declare(10, 20, 30)
+    expect([again.status, again.headers['upload-offset']]).toEqual([204, '20'])
+    expectProblem(await declare(20, 25, 31), 400, 'INVALID_INPUT')
+    expect(await tus.report(id)).toMatchObject({ state: 'receiving', size: 30, offset: 20 })
+    expect((await declare(20, 30, 30)).status).toBe(204)
+    expect(await tus.report(id)).toMatchObject({ state: 'ready', size: 30, checksums: checksumsOf(bytes) })
   })
 
   test('without any length, no more than the limit is taken', async () => {

@@ -223,6 +223,17 @@ describe('names and types', () => {
     },
   )
 
+  test.each(['text/plain\u2028; charset=utf-8', 'text/plain; name="湖"'])(
+    'a type that no header can carry (%j) is dropped, and the file is handed out without one',
+    async (filetype) => {
+      const odd = await tus.put(Buffer.from(filetype), { filetype })
+      expect(odd.content_type).toBeNull()
+      const answer = await get({}, 'GET', odd)
+      expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/octet-stream'])
+      expect(answer.body.toString()).toBe(filetype)
+    },
+  )
+
   test('without a name, the relative path gives one, and else the id', async () => {
     const placed = await tus.put(Buffer.from('placed'), { relativePath: 'data/lake.csv' })
     expect((await get({}, 'GET', placed)).headers['content-disposition']).toBe(

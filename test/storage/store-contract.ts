@@ -143,6 +143,21 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         ).toBe(true)
       })
 
+      test('a writer that would leave a hole is refused: CONFLICT, and the temporary is as it was', async () => {
+        const key = await putTemporary(Buffer.from('ten bytes!'))
+        for (const offsetBytes of [11, 1_000_000]) {
+          await expect(store.openTemporary(key, offsetBytes)).rejects.toMatchObject({
+            name: 'AppError',
+            code: 'CONFLICT',
+          })
+        }
+        expect(await find(key)).toMatchObject([{ room: 'temporary', sizeBytes: 10 }])
+        const writer = await store.openTemporary(key, 10)
+        await writer.write(Buffer.from(' and more'))
+        await writer.close()
+        expect(String(await readTemporary(key, 19))).toBe('ten bytes! and more')
+      })
+
       test('deleting one deletes it, and deleting it again is nothing', async () => {
         const key = await putTemporary(bytes)
         await store.deleteTemporary(key)

@@ -4,7 +4,10 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { pino } from 'pino'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
+import { RunningDigest } from '../../server/digests/digest.js'
+import { Sweep } from '../../server/sweep/sweep.js'
 import { randomId } from '../../server/uploads/random.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
@@ -57,6 +60,24 @@ async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise
   const fence = { uploadId: id, epoch: upload.leaseEpoch }
   await records.beginFinalizing(fence, knowsDigests ? digests : null)
   await records.releaseLease(fence)
+  return id
+}
+
+/** An upload whose last byte a checkpoint recorded, just before the server died. */
+async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> {
+  const { records, store } = here
+  const id = randomId()
+  await store.createTemporary(id)
+  const writer = await store.openTemporary(id, 0)
+  await writer.write(bytes)
+  await writer.sync()
+  await writer.close()
+  const held = { holder: 'x', seconds: 10 }
+  const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length), held)
+  const digestState = knowsDigests ? new RunningDigest().update(bytes).save() : null
+  await records.advance({ uploadId: id, epoch: upload.leaseEpoch }, bytes.length, digestState, {
+    release: false,
+  })
   return id
 }
 
@@ -143,6 +164,40 @@ describe('an interrupted finishing', () => {
     await writer.close()
     await here.finalizer.resume(id)
     await expectReady(id)
+  })
+})
+
+describe('an upload that has every byte, and was not begun to be finished', () => {
+  const free = (id: string) =>
+    ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
+  const due = async () => (await here.records.findSweepable(3600, [], 200)).map(({ id }) => id)
+
+  test.each([true, false])(
+    'is finished like an interrupted one (digest state known: %p)',
+    async (knowsDigests) => {
+      const id = await wholeButReceiving({ knowsDigests })
+      await free(id)
+      await here.finalizer.resume(id)
+      await expectReady(id)
+    },
+  )
+
+  test('is left to whoever holds it; once nobody does, the sweep finishes it', async () => {
+    const sweep = new Sweep({
+      ...here,
+      log: pino({ level: 'silent' }),
+      databaseUrl: ground.databaseUrl,
+      tombstoneTtlSeconds: 3600,
+    })
+    const id = await wholeButReceiving()
+    expect(await due()).not.toContain(id)
+    await sweep.run({ isDryRun: false }, () => {})
+    expect(await stateOf(id)).toBe('receiving')
+    await free(id)
+    expect(await due()).toContain(id)
+    expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ finalized: 1, expired: 0 })
+    await expectReady(id)
+    expect(await due()).not.toContain(id)
   })
 })
 

@@ -1,10 +1,14 @@
 // The way in, with cuts and faults: what counts is what is durable, and it is the right bytes.
 
+import { truncate } from 'node:fs/promises'
+import path from 'node:path'
 import { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { runInThisContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
+import type { DigestPool } from '../../server/digests/pool.js'
 import { AppError } from '../../server/errors.js'
 import type { Store, TemporaryWriter } from '../../server/storage/store.js'
 import type { Upload } from '../../server/uploads/upload.js'
@@ -12,14 +16,24 @@ import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
 import { aBody, aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
 
+const MIN_FREE_BYTES = 1_000_000
+
 let ground: Ground
 let instance: Instance
 /** What the next writes and syncs of a temporary fail with; null: nothing. */
-let fault: { of: 'write' | 'sync'; error: unknown } | null = null
+let fault: { of: 'write' | 'sync'; error: unknown; isOnce?: boolean } | null = null
+/** What the store says it has left; null: the truth. */
+let freeBytes: number | null = null
+/** What saving a digest's state rejects with; null: it doesn't. */
+let digestFault: AppError | null = null
 
 beforeAll(async () => {
   ground = await newGround()
-  instance = await openInstance(ground, { wrapStore: faulty })
+  instance = await openInstance(ground, {
+    wrapStore: faulty,
+    wrapDigests: forgetful,
+    minFreeBytes: MIN_FREE_BYTES,
+  })
 })
 afterAll(async () => {
   await instance.close()
@@ -31,7 +45,10 @@ function faulty(store: Store): Store {
   const openTemporary = async (key: string, offsetBytes: number): Promise<TemporaryWriter> => {
     const writer = await store.openTemporary(key, offsetBytes)
     const unlessFaulty = (of: 'write' | 'sync') => {
-      if (fault?.of === of) throw fault.error
+      if (fault?.of !== of) return
+      const { error, isOnce } = fault
+      if (isOnce) fault = null
+      throw error
     }
     return {
       write: async (bytes) => {
@@ -45,9 +62,27 @@ function faulty(store: Store): Store {
       close: () => writer.close(),
     }
   }
-  return new Proxy(store, {
+  return changed(store, { openTemporary, freeBytes: async () => freeBytes ?? store.freeBytes() })
+}
+
+/** The digests, whose states can't be saved while `digestFault` is set. */
+function forgetful(pool: DigestPool): DigestPool {
+  const open: DigestPool['open'] = (saved) => {
+    const session = pool.open(saved)
+    const save = async () => {
+      if (digestFault !== null) throw digestFault
+      return session.save()
+    }
+    return changed(session, { save })
+  }
+  return changed(pool, { open })
+}
+
+/** `whole`, with some of its functions replaced. */
+function changed<T extends object>(whole: T, functions: Partial<T>): T {
+  return new Proxy(whole, {
     get(target, name) {
-      if (name === 'openTemporary') return openTemporary
+      if (Object.hasOwn(functions, name)) return Reflect.get(functions, name)
       const member = Reflect.get(target, name)
       return typeof member === 'function' ? member.bind(target) : member
     },
@@ -65,6 +100,14 @@ async function append(id: string, source: Readable, announcedBytes: number | nul
 }
 
 const get = (id: string) => instance.records.get(id, EVERYONE)
+
+/** A body of `bytes` in pieces, with a turn of the event loop between them: long enough to come to a checkpoint. */
+async function* streamed(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += 1 << 20) {
+    yield bytes.subarray(at, at + (1 << 20))
+    await setImmediate()
+  }
+}
 
 /** A body that brings `bytes` in pieces, and is cut after them. */
 function cutAfter(bytes: Uint8Array, pieceBytes: number): Readable {
@@ -181,6 +224,72 @@ describe('faults of the store', () => {
     },
   )
 
+  test('a sync that fails at a checkpoint is not made good by the next one: the upload goes on where it was', async () => {
+    const bytes = someBytes(80 * 1024 ** 2)
+    const id = await begin(bytes.length)
+    await append(id, cutAfter(bytes.subarray(0, 500_000), 65_536))
+    // After it, the system may have dropped the dirty pages: a later sync that succeeds proves nothing of them.
+    fault = { of: 'sync', error: new AppError('UNAVAILABLE', 'The store cannot be written.'), isOnce: true }
+    const body = Readable.from(streamed(bytes.subarray(500_000, 78 * 1024 ** 2)))
+    try {
+      await expect(append(id, body)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      expect(fault).toBeNull()
+    } finally {
+      fault = null
+    }
+    expect(await get(id)).toMatchObject({ state: 'receiving', offsetBytes: 500_000n, isHeld: false })
+    await append(id, aBody(bytes.subarray(500_000)).source)
+    await expectReady(id, bytes)
+  })
+
+  test.each([
+    ['announced, and longer than what is left', true, MIN_FREE_BYTES + 1_000],
+    ['chunked, when nothing is left', false, MIN_FREE_BYTES - 1_000],
+  ])(
+    'a short body (%s) is refused where the store has no room, and what was acknowledged is kept',
+    async (_, isAnnounced, leftBytes) => {
+      const bytes = someBytes(400_000)
+      const id = await begin(bytes.length)
+      await append(id, cutAfter(bytes.subarray(0, 100_000), 50_000))
+      freeBytes = leftBytes
+      // The answer before may have been kept for half a second.
+      await sleep(600)
+      const rest = bytes.subarray(100_000)
+      try {
+        const announcedBytes = isAnnounced ? rest.length : null
+        await expect(append(id, aBody(rest).source, announcedBytes)).rejects.toMatchObject({
+          code: 'INSUFFICIENT_STORAGE',
+        })
+      } finally {
+        freeBytes = null
+        await sleep(600)
+      }
+      expect(await get(id)).toMatchObject({ state: 'receiving', offsetBytes: 100_000n, isHeld: false })
+      await append(id, aBody(rest).source)
+      await expectReady(id, bytes)
+    },
+  )
+
+  test('a temporary that has become shorter than what was acknowledged fails the upload, with the reason', async () => {
+    const bytes = someBytes(400_000)
+    const id = await begin(bytes.length)
+    await append(id, cutAfter(bytes.subarray(0, 300_000), 50_000))
+    await truncate(path.join(ground.folder, 'tmp', id), 1_000)
+    await expect(append(id, aBody(bytes.subarray(300_000)).source)).rejects.toMatchObject({
+      name: 'AppError',
+    })
+    expect(await get(id)).toMatchObject({
+      state: 'failed',
+      errorCode: 'INTERNAL',
+      errorDetail: expect.stringContaining('lost bytes'),
+      retrievalToken: null,
+      isHeld: false,
+    })
+    const { tmp, objects } = await ground.stored()
+    expect([...tmp, ...objects]).not.toContain(id)
+    await expect(append(id, aBody(bytes.subarray(300_000)).source)).rejects.toMatchObject({ code: 'GONE' })
+  })
+
   test('bytes that the store has lost under an unfinished upload are an error, not a hole', async () => {
     const id = await begin(10)
     await append(id, cutAfter(Buffer.from('abcd'), 4))
@@ -188,6 +297,31 @@ describe('faults of the store', () => {
     await expect(append(id, aBody(Buffer.from('efghij')).source)).rejects.toMatchObject({ name: 'AppError' })
     expect(await get(id)).toMatchObject({ isHeld: false })
     expect((await get(id)).state).not.toBe('ready')
+  })
+})
+
+describe('faults of the digests', () => {
+  test('a state that can’t be saved at a checkpoint ends the request, and throws at nobody', async () => {
+    const bytes = someBytes(80 * 1024 ** 2)
+    const id = await begin(bytes.length)
+    // The real process: Jest gives a test a copy, which hears of nothing, and itself forgives what is caught later.
+    const realProcess: NodeJS.Process = runInThisContext('process')
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    realProcess.on('unhandledRejection', note)
+    digestFault = new AppError('UNAVAILABLE', 'Digesting was interrupted.')
+    const body = Readable.from(streamed(bytes.subarray(0, 78 * 1024 ** 2)))
+    try {
+      await expect(append(id, body)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      await sleep(20)
+    } finally {
+      digestFault = null
+      realProcess.off('unhandledRejection', note)
+    }
+    expect(unhandled).toEqual([])
+    expect(await get(id)).toMatchObject({ state: 'receiving', offsetBytes: 0n, isHeld: false })
+    await append(id, Readable.from(streamed(bytes)))
+    await expectReady(id, bytes)
   })
 })
 

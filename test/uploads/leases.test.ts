@@ -160,6 +160,22 @@ describe('a holder that does not let go', () => {
   })
 })
 
+describe('a lease whose deadline has passed while its holder lives', () => {
+  test('is still the holder’s here: a newer request stops it, and waits until it has stored what it had', async () => {
+    const id = await begin()
+    const { lease } = await here.leases.claim(id, 'receiving', EVERYONE)
+    const stopped = holdUntilAsked(here, lease, 321)
+    // As after ten seconds in which the database, or this process, was too busy to renew it.
+    await ground.rows(`UPDATE uploads SET lease_until = now() - interval '1 second' WHERE id = $1`, [id])
+    const { result, ms } = await timed(here.leases.claim(id, 'receiving', EVERYONE))
+    expect(lease.signal.reason).toMatchObject({ code: 'LOCKED' })
+    expect(result.upload).toMatchObject({ offsetBytes: 321n, isHeld: true })
+    expect(ms).toBeLessThan(1_000)
+    expect(await stopped).toMatchObject({ code: 'LOCKED' })
+    await here.leases.release(result.lease, false)
+  })
+})
+
 describe('refusals', () => {
   test('what is not there, another’s, ended, or in another state', async () => {
     const id = await begin()

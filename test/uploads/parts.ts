@@ -61,6 +61,10 @@ export interface InstanceOptions {
   lifetimes?: Partial<Lifetimes>
   /** Puts a store with faults before the real one. */
   wrapStore?: (store: Store) => Store
+  /** What the store must keep free; default 0. */
+  minFreeBytes?: number
+  /** Puts digests with faults before the real ones. */
+  wrapDigests?: (pool: DigestPool) => DigestPool
 }
 
 /** One server's rooms on `ground`. */
@@ -80,14 +84,15 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
   const finalizer = new Finalizer({ records, leases, store, garbage, log })
-  const digests = new DigestPool({ threads: 1 })
+  const pool = new DigestPool({ threads: 1 })
+  const digests = options.wrapDigests?.(pool) ?? pool
   const intake = new Intake({
     records,
     leases,
     store,
     finalizer,
     garbage,
-    freeSpace: new FreeSpace(store, 0),
+    freeSpace: new FreeSpace(store, options.minFreeBytes ?? 0),
     digests,
     slabs: new SlabPool(16),
     log,
@@ -104,7 +109,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     async close() {
       await finalizer.stop()
       leases.close()
-      await digests.close()
+      await pool.close()
       await notifications.close()
       await database.close()
     },

@@ -86,6 +86,16 @@ describe('the fence', () => {
     expect(Buffer.from(heir?.digestState ?? []).toString()).toBe('state')
   })
 
+  test('what was acknowledged is never taken back: a late checkpoint with a lower offset changes nothing', async () => {
+    const { records } = instance
+    const upload = await begin(100)
+    await records.advance(fenceOf(upload), 40, Buffer.from('after 40'), { release: false })
+    await records.advance(fenceOf(upload), 30, Buffer.from('after 30'), { release: false }).catch(() => {})
+    const after = await records.get(upload.id, EVERYONE)
+    expect(after).toMatchObject({ state: 'receiving', offsetBytes: 40n })
+    expect(Buffer.from(after.digestState ?? []).toString()).toBe('after 40')
+  })
+
   test('an ended upload takes nothing, not even from its holder', async () => {
     const { records } = instance
     const upload = await begin(100)
@@ -175,9 +185,11 @@ describe('the clock', () => {
     )
     await short.records.advance(fenceOf(upload), 1, null, { release: false })
     expect(await left(upload.id)).toBe(600)
-    await ground.rows(`UPDATE uploads SET created_at = now() - interval '500 seconds' WHERE id = $1`, [
-      upload.id,
-    ])
+    await ground.rows(
+      `UPDATE uploads SET created_at = now() - interval '500 seconds',
+      expires_at = now() + interval '100 seconds' WHERE id = $1`,
+      [upload.id],
+    )
     await short.records.advance(fenceOf(upload), 2, null, { release: false })
     expect(await left(upload.id)).toBe(400)
     await ground.rows('UPDATE uploads SET offset_bytes = size_bytes WHERE id = $1', [upload.id])

@@ -192,6 +192,18 @@ describe('PATCH with application/merge-patch+json', () => {
     expect((await tus.report(report.id)).expires_at).toBe(at(16))
   })
 
+  test('moves an unfinished upload’s end, and it stays there with the next bytes and when it is ready', async () => {
+    const id = await tus.begin(15)
+    await tus.patch(id, 0, Buffer.from('abcde'))
+    const { created_at } = await tus.report(id)
+    const end = new Date(Date.parse(created_at) + 15 * 86_400_000).toISOString()
+    expect((await change(id, { expires_at: end })).status).toBe(200)
+    await tus.patch(id, 5, Buffer.from('fghij'))
+    expect(await tus.report(id)).toMatchObject({ state: 'receiving', offset: 10, expires_at: end })
+    await tus.patch(id, 10, Buffer.from('klmno'))
+    expect(await tus.report(id)).toMatchObject({ state: 'ready', expires_at: end })
+  })
+
   test('refused as a whole, when a part of it is refused', async () => {
     const { id } = await tus.put(Buffer.from('x'), { label: 'old' })
     expectProblem(
