@@ -59,7 +59,11 @@ function uploads(options: AppOptions, tus: TusDialect): Router {
   router.post('/', tus.create)
   router.head('/:id', tus.head)
   router.patch('/:id', (request, response, next) => {
-    return request.is(MERGE_PATCH) ? next() : tus.patch(request, response, next)
+    if (request.is(MERGE_PATCH)) return next()
+    if (request.is('application/json')) {
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', `Send changes with "Content-Type: ${MERGE_PATCH}".`)
+    }
+    return tus.patch(request, response, next)
   })
   router.use(uploadRoutes(options))
   return router

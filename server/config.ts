@@ -356,6 +356,14 @@ export function loadEnvironment(workingDir: string = process.cwd()): Environment
   return { ...written, ...process.env }
 }
 
+/**
+ * Those of our commands' options that npm took for itself: `npm run sweep --dry-run` tells the command nothing of it, only
+ * `npm run sweep -- --dry-run` does.
+ */
+export function optionsKeptByNpm(environment: Environment, names: readonly string[]): string[] {
+  return names.filter((name) => environment[`npm_config_${name.replaceAll('-', '_')}`] !== undefined)
+}
+
 /** What the README's table says, row by row; a test holds the two together. */
 export function configTable(): { name: string; default: string; meaning: string }[] {
   return Object.values<Setting<unknown>>(settings).map((setting) => ({

@@ -3,7 +3,7 @@
 import { openApiKeys } from './auth/api-keys.js'
 import { runKeysCommand } from './auth/keys-command.js'
 import { composeService } from './compose.js'
-import { type Config, ConfigError, loadEnvironment, readConfig } from './config.js'
+import { type Config, ConfigError, loadEnvironment, optionsKeptByNpm, readConfig } from './config.js'
 import { openDatabase } from './database/client.js'
 import { openMigratedDatabase } from './database/open.js'
 import { AppError } from './errors.js'
@@ -19,6 +19,12 @@ const USAGE = `Usage: node dist/server/main.js COMMAND
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
+}
+
+/** Options that change what a command does so much that it must not run without them unnoticed. */
+const OPTIONS: Record<string, string[]> = {
+  sweep: ['dry-run'],
+  keys: ['name', 'scopes', 'owner', 'expires'],
 }
 
 const COMMANDS: Record<string, (config: Config, argv: string[]) => Promise<void>> = {
@@ -69,7 +75,15 @@ function manageKeys(config: Config, argv: string[]): Promise<void> {
 async function main([name, ...argv]: string[]): Promise<void> {
   const command = COMMANDS[name ?? '']
   if (command === undefined) throw new AppError('INVALID_INPUT', USAGE)
-  await command(readConfig(loadEnvironment()), argv)
+  const environment = loadEnvironment()
+  const [kept] = optionsKeptByNpm(environment, OPTIONS[name ?? ''] ?? [])
+  if (kept !== undefined) {
+    throw new AppError(
+      'INVALID_INPUT',
+      `npm kept --${kept} for itself. Put "--" before it: npm run ${name} -- … --${kept}`,
+    )
+  }
+  await command(readConfig(environment), argv)
 }
 
 try {

@@ -83,7 +83,10 @@ export function problemHandler(log: Log): ErrorRequestHandler {
 
 /** Answers 404 for every path that nothing else took. */
 export function noSuchRoute(): never {
-  throw new AppError('NOT_FOUND', 'Nothing is here.')
+  throw new AppError(
+    'NOT_FOUND',
+    'Nothing is here. Uploads are under /uploads, files under the URLs in their reports.',
+  )
 }
 
 function sendProblem(req: Request, res: Response, error: AppError): void {

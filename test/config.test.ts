@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { ConfigError, configTable, type Environment, loadEnvironment, readConfig } from '../server/config.js'
+import {
+  ConfigError,
+  configTable,
+  type Environment,
+  loadEnvironment,
+  optionsKeptByNpm,
+  readConfig,
+} from '../server/config.js'
 
 const key = 'k'.repeat(16)
 
@@ -180,4 +187,11 @@ describe('.env', () => {
       rmSync(folder, { recursive: true })
     }
   })
+})
+
+test('an option that npm kept for itself is noticed', () => {
+  expect(optionsKeptByNpm({ npm_config_dry_run: 'true', npm_config_loglevel: 'warn' }, ['dry-run'])).toEqual([
+    'dry-run',
+  ])
+  expect(optionsKeptByNpm({ npm_config_loglevel: 'warn' }, ['dry-run', 'name'])).toEqual([])
 })

@@ -13,6 +13,7 @@ import { createUploadTroubles } from './upload-troubles.js'
 
 /** Long enough to see "Complete"; then the file is to be found in the list below. */
 const HAND_OVER_MS = 2_500
+const SETTLE_MS = 500
 
 type FileMeta = Record<string, unknown>
 
@@ -107,9 +108,13 @@ export function createUploader({ target, session, onChange }: UploaderOptions): 
     troubles.show(uppy.getFiles().filter((file) => file.error))
     onChange()
   }
+  /** The server writes down what arrived when the connection ends: asked at once, it would tell an older number. */
+  function paused(): void {
+    setTimeout(changed, SETTLE_MS)
+  }
   uppy.on('upload-start', changed)
-  uppy.on('upload-pause', changed)
-  uppy.on('pause-all', changed)
+  uppy.on('upload-pause', paused)
+  uppy.on('pause-all', paused)
   uppy.on('resume-all', changed)
   uppy.on('upload-retry', changed)
   uppy.on('upload-success', changed)

@@ -181,7 +181,7 @@ export class LocalStore implements Store {
   }
 
   #path(room: Room, key: string): string {
-    if (!KEY.test(key)) throw new AppError('NOT_FOUND', 'There is no such upload.')
+    if (!KEY.test(key)) throw new AppError('NOT_FOUND', 'There is no such upload. GET /uploads lists yours.')
     return path.join(this.#folders[room], key)
   }
 }

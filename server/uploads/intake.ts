@@ -193,7 +193,7 @@ export class Intake {
     let isOurs = true
     let isReleased = false
     try {
-      await freeSpace.assertRoomFor(body.announcedBytes ?? 0)
+      await freeSpace.assertRoomFor(body.announcedBytes ?? (sizeOf(upload) ?? 0) - Number(upload.offsetBytes))
       const writer = await store
         .openTemporary(upload.id, Number(upload.offsetBytes))
         .catch(async (error: unknown) => {

@@ -503,6 +503,7 @@ function behind(column: Prisma.Sql, isDescending: boolean, after: Position): Pri
 
 function one<Row>(rows: (Row | null | undefined)[]): Row {
   const row = rows[0]
-  if (row === undefined || row === null) throw new AppError('NOT_FOUND', 'There is no such upload.')
+  if (row === undefined || row === null)
+    throw new AppError('NOT_FOUND', 'There is no such upload. GET /uploads lists yours.')
   return row
 }

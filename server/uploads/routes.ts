@@ -112,7 +112,9 @@ const changesSchema = z.strictObject({
   label: text.optional(),
   key: text.optional(),
   note: text.optional(),
-  expires_at: z.iso.datetime({ offset: true }).optional(),
+  expires_at: z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2027-02-22T12:00:00Z' })
+    .optional(),
 })
 
 type Changes = { label?: string | null; key?: string | null; note?: string | null; expires_at?: string }
