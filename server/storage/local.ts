@@ -46,7 +46,17 @@ export class LocalStore implements Store {
   }
 
   async open(): Promise<void> {
-    for (const folder of Object.values(this.#folders)) await mkdir(folder, { recursive: true, mode: 0o750 })
+    for (const folder of Object.values(this.#folders)) {
+      await mkdir(folder, { recursive: true, mode: 0o750 }).catch((cause: NodeJS.ErrnoException) => {
+        throw new AppError(
+          'UNAVAILABLE',
+          `The store's folder ${folder} can't be made (${cause.code}). Make room for it.`,
+          {
+            cause,
+          },
+        )
+      })
+    }
     await this.check()
     this.#temporaries = new FileStore({
       directory: this.#folders.temporary,

@@ -134,13 +134,7 @@ export class Sweep {
   }
 
   async #sweepStrays(client: pg.Client, isDryRun: boolean, tell: Tell): Promise<number> {
-    const { store, log } = this.#options
-    const { rows } = await client.query('SELECT EXISTS (SELECT FROM uploads) AS known')
-    if (rows[0]?.known !== true) {
-      // A new database beside an old store looks like this, and everything in the store would be a stray.
-      log.warn('no upload is recorded, so nothing in the store is taken for a stray')
-      return 0
-    }
+    const { store } = this.#options
     const now = new Date()
     let batch: StoredItem[] = []
     let count = 0
@@ -160,6 +154,12 @@ export class Sweep {
     tell: Tell,
   ): Promise<number> {
     if (items.length === 0) return 0
+    const { rows } = await client.query('SELECT EXISTS (SELECT FROM uploads) AS known')
+    if (rows[0]?.known !== true) {
+      // A new database beside an old store looks like this, and everything in the store would be a stray.
+      this.#options.log.warn('no upload is recorded, so what is in the store is not taken for strays')
+      return 0
+    }
     const known = await knownKeys(client, items)
     const strays = items.filter(({ room, key }) => !known.has(`${room} ${key}`))
     for (const { room, key, sizeBytes } of strays) {

@@ -126,7 +126,9 @@ describe('LocalStore on its disk', () => {
 
   test('a folder that can not be made fails the opening with the reason', async () => {
     await writeFile(path.join(folder, 'file'), '')
-    await expect(new LocalStore(path.join(folder, 'file')).open()).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(new LocalStore(path.join(folder, 'file')).open()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
   })
 
   test('what is not ours is not listed, so that no sweep deletes it', async () => {
