@@ -198,8 +198,9 @@ export class Intake {
         .openTemporary(upload.id, Number(upload.offsetBytes))
         .catch(async (error: unknown) => {
           if (!isAppError(error, 'NOT_FOUND', 'CONFLICT')) throw error
+          const failed = await finalizer.failLost(lease, upload, error)
           isOurs = false
-          throw goneError(await finalizer.failLost(lease, upload, error))
+          throw goneError(failed)
         })
       try {
         const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, writer, digest)
