@@ -50,7 +50,7 @@ async function main() {
     output: 'dist/dashboard/index.html',
     command: ['vite', 'build', 'client/dashboard'],
   })
-  if (isForTests) await provideBrowser()
+  if (isForTests) await provideForTests()
 }
 
 function checkNode() {
@@ -118,27 +118,65 @@ function removeOrphans() {
   }
 }
 
-// ---- The browser for the dashboard's tests --------------------------------------------------------------------------
+// ---- What the tests need beside packages ------------------------------------------------------------------------------
 
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const CEPH = ['monmaptool', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin']
 
-/** Looks for Chromium, and installs it where we may: as root on Debian and its kin. */
-async function provideBrowser() {
-  if (findBrowser()) return
+const NEEDS = [
+  {
+    name: 'Chromium',
+    isThere: () =>
+      process.env.CHROMIUM_PATH ? existsSync(process.env.CHROMIUM_PATH) : BROWSERS.some(isProgram),
+    debianPackages: ['chromium'],
+    tests: 'the browser tests (test/dashboard)',
+    setting: 'set CHROMIUM_PATH to its program',
+    mustBeThere: process.env.REQUIRE_BROWSER === '1',
+  },
+  {
+    name: 'S3 server',
+    isThere: () => Boolean(process.env.TEST_S3_ENDPOINT) || CEPH.every(isProgram),
+    debianPackages: ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common'],
+    tests: 'the tests on S3',
+    setting: 'set TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY',
+    mustBeThere: process.env.REQUIRE_S3 === '1',
+  },
+  {
+    name: 'nginx',
+    isThere: () => isProgram('nginx'),
+    debianPackages: ['nginx-light'],
+    tests: 'the tests of docker-compose.yml behind nginx (test/deploy)',
+    setting: 'put its program in the PATH',
+    mustBeThere: process.env.REQUIRE_NGINX === '1',
+  },
+]
+
+/** Looks for NEEDS, and installs what is missing where we may: as root on Debian and its kin. */
+async function provideForTests() {
+  const missing = NEEDS.filter(({ isThere }) => !isThere())
+  if (missing.length === 0) return
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
     await run('Updating the list of Debian packages', 'apt-get', ['update'])
-    await run('Installing Chromium', 'apt-get', ['install', '-y', '--no-install-recommends', 'chromium'])
+    for (const { name, debianPackages } of missing) {
+      await run(`Installing ${name}`, 'apt-get', [
+        'install',
+        '-y',
+        '--no-install-recommends',
+        ...debianPackages,
+      ])
+    }
     return
   }
-  const advice = 'Install it (Debian: apt-get install chromium), or set CHROMIUM_PATH to its program.'
-  if (process.env.REQUIRE_BROWSER === '1') stop(`There is no Chromium for the browser tests. ${advice}`)
-  console.log(`There is no Chromium: the browser tests (test/dashboard) will be skipped. ${advice}`)
+  for (const { name, debianPackages, tests, setting, mustBeThere } of missing) {
+    const advice = `Install it (Debian: apt-get install ${debianPackages.join(' ')}), or ${setting}.`
+    if (mustBeThere) stop(`There is no ${name} for ${tests}. ${advice}`)
+    console.log(`There is no ${name}: ${tests} will be skipped. ${advice}`)
+  }
 }
 
-function findBrowser() {
-  if (process.env.CHROMIUM_PATH) return existsSync(process.env.CHROMIUM_PATH)
-  const folders = (process.env.PATH ?? '').split(path.delimiter)
-  return BROWSERS.some((name) => folders.some((folder) => existsSync(path.join(folder, name))))
+function isProgram(name) {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
+  return folders.some((folder) => existsSync(path.join(folder, name)))
 }
 
 // ---- Small things ---------------------------------------------------------------------------------------------------
@@ -152,6 +190,8 @@ async function run(title, program, args) {
     env: {
       ...process.env,
       DEBIAN_FRONTEND: 'noninteractive',
+      // The tests start what they need: Debian's scripts are not to start it as a service.
+      RUNLEVEL: '1',
       PRISMA_HIDE_UPDATE_MESSAGE: '1',
       CHECKPOINT_DISABLE: '1',
     },

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises'
 import pg from 'pg'
 
 export default async function tearDown(): Promise<void> {
+  await globalThis.testRadosgw?.stop()
   if (globalThis.embeddedTestPostgres) {
     await globalThis.embeddedTestPostgres.stop()
     await rm(process.env.TEST_DATA_DIR ?? '', { recursive: true, force: true })
