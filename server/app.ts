@@ -6,7 +6,7 @@ import express, { type Express, type RequestHandler, Router } from 'express'
 import { authenticate, type Identify } from './auth/bearer.js'
 import { type TusDialect, tusDialect } from './dialects/tus.js'
 import { AppError } from './errors.js'
-import { retrievalRoutes } from './files/routes.js'
+import { type RetrievalOptions, retrievalRoutes } from './files/routes.js'
 import { type HealthOptions, healthRoutes } from './ops/health.js'
 import { type Log, requestLog } from './ops/log.js'
 import { requestId } from './ops/request-id.js'
@@ -30,6 +30,7 @@ export interface AppOptions {
   corsOrigins: '*' | readonly string[]
   anonRead: boolean
   deleteStrict404: boolean
+  retrievalMode: RetrievalOptions['mode']
 }
 
 export function createApp(options: AppOptions): Express {
@@ -41,7 +42,7 @@ export function createApp(options: AppOptions): Express {
 
   app.use(requestId, requestLog(log), methodOverride)
   app.use(healthRoutes(options.health))
-  app.use('/r', retrievalRoutes({ records, store }))
+  app.use('/r', retrievalRoutes({ records, store, mode: options.retrievalMode }))
   if (options.corsOrigins.length > 0) app.use(crossOrigin(options.corsOrigins))
   app.use('/uploads', uploads(options, tusDialect(intake, publicUrl)))
   app.use(dashboard())

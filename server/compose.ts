@@ -13,6 +13,8 @@ import { DigestPool } from './digests/pool.js'
 import { SLAB_BYTES, SlabPool } from './digests/slabs.js'
 import type { Log } from './ops/log.js'
 import { LocalStore } from './storage/local.js'
+import { S3Store } from './storage/s3.js'
+import type { Store } from './storage/store.js'
 import { Sweep } from './sweep/sweep.js'
 import { Finalizer } from './uploads/finalize.js'
 import { FreeSpace } from './uploads/free-space.js'
@@ -20,9 +22,10 @@ import { Garbage } from './uploads/garbage.js'
 import { Intake } from './uploads/intake.js'
 import { Leases } from './uploads/leases.js'
 import { Records } from './uploads/records.js'
+import { Rereader } from './uploads/reread.js'
 
-/** Memory for bytes on their way from sockets, for the whole process. Uploads that find none free wait for some. */
-const BUFFERED_BYTES = 32 * 1024 * 1024
+/** Memory for bytes on their way to the disk, for the whole process. Uploads that find none free wait for some. */
+const LOCAL_BUFFER_BYTES = 32 * 1024 * 1024
 
 export interface Service {
   app: Express
@@ -43,6 +46,19 @@ export interface ServiceOptions {
   publicUrl: () => string
 }
 
+function storeOf(config: Config): Store {
+  if (config.store === 'local') return new LocalStore(path.join(config.dataDir, 'store'))
+  const settings = {
+    bucket: config.s3Bucket ?? '',
+    region: config.s3Region,
+    endpoint: config.s3Endpoint,
+    prefix: config.s3Prefix,
+    forcePathStyle: config.s3ForcePathStyle ?? config.s3Endpoint !== undefined,
+    checksums: config.s3Checksums,
+  }
+  return new S3Store(settings, config.s3BufferBytes)
+}
+
 /** A service on a migrated database. */
 export async function composeService({
   config,
@@ -51,7 +67,7 @@ export async function composeService({
   publicUrl,
 }: ServiceOptions): Promise<Service> {
   // What can fail comes first, while there is nothing yet that would have to be closed.
-  const store = new LocalStore(path.join(config.dataDir, 'store'))
+  const store = storeOf(config)
   await store.open()
   const notifications = await openNotifications(databaseUrl)
   const database = await openDatabase(databaseUrl)
@@ -59,9 +75,13 @@ export async function composeService({
   const records = new Records(database.prisma, config)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
-  const finalizer = new Finalizer({ records, leases, store, garbage, log })
   const freeSpace = new FreeSpace(store, config.minFreeBytes)
   const digests = new DigestPool({ threads: Math.max(2, availableParallelism()) })
+  // On S3 the parts are gathered in the very slabs that the digests read.
+  const bufferBytes = config.store === 's3' ? config.s3BufferBytes : LOCAL_BUFFER_BYTES
+  const slabs = new SlabPool(Math.floor(bufferBytes / SLAB_BYTES), () => store.relieveMemory())
+  const rereader = new Rereader(store, digests, slabs)
+  const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
   const intake = new Intake({
     records,
     leases,
@@ -70,7 +90,7 @@ export async function composeService({
     garbage,
     freeSpace,
     digests,
-    slabs: new SlabPool(BUFFERED_BYTES / SLAB_BYTES),
+    slabs,
     log,
     maxFileBytes: config.maxFileBytes,
     noProgressTimeoutSeconds: config.noProgressTimeoutSeconds,
@@ -109,6 +129,7 @@ export async function composeService({
     publicUrl,
     corsOrigins: config.corsOrigins,
     anonRead: config.anonRead,
+    retrievalMode: config.retrievalMode,
     deleteStrict404: config.deleteStrict404,
   })
 
@@ -124,8 +145,10 @@ export async function composeService({
     sweep,
     apiKeys,
     async start() {
-      // The disk is this process's alone, so a lease from before its start has nobody behind it.
-      await records.releaseAllLeases()
+      // A disk is this process's alone, so a lease from before its start has nobody behind it. Others' leases on a shared
+      // store are theirs; one that our own earlier life held lapses, and then what it left unfinished is looked for again.
+      if (store.isShared) sweep.comeAgainAfter(leases.seconds)
+      else await records.releaseAllLeases()
       sweep.schedule(config.sweepCron)
       void sweep.runQuietly()
     },
@@ -134,6 +157,7 @@ export async function composeService({
       await pause()
       leases.close()
       await digests.close()
+      await store.close()
       await notifications.close()
       await database.close()
     },

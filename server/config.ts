@@ -21,7 +21,19 @@ export interface Config {
   dataDir: string
   /** Undefined: the embedded PostgreSQL under `dataDir`. */
   databaseUrl: string | undefined
-  store: 'local'
+  store: 'local' | 's3'
+  /** Never undefined when `store` is s3. */
+  s3Bucket: string | undefined
+  s3Region: string
+  /** Undefined: Amazon's own for the region. */
+  s3Endpoint: string | undefined
+  /** Without slashes at its ends. */
+  s3Prefix: string
+  /** Undefined: in the path where there is an endpoint of one's own, in the host name on Amazon. */
+  s3ForcePathStyle: boolean | undefined
+  s3Checksums: 'WHEN_REQUIRED' | 'WHEN_SUPPORTED'
+  s3BufferBytes: number
+  retrievalMode: 'proxy' | 'redirect'
   uploadTtlSeconds: number
   sessionTtlSeconds: number
   tombstoneTtlSeconds: number
@@ -86,6 +98,9 @@ function durationUpTo(mostSeconds: number): z.ZodType<number> {
     return seconds !== undefined && seconds >= 1 && seconds <= mostSeconds ? seconds : undefined
   })
 }
+
+// The S3 user guide's multipart limits. Amazon itself takes more by now, most other servers don't.
+const mostS3ObjectBytes = 5 * 1024 ** 4
 
 const sizeAllowed = 'bytes, or a whole number with KiB, MiB, GiB or TiB: 500MiB'
 
@@ -174,9 +189,80 @@ const settings: { [Field in keyof Config]: SettingOf<Config[Field]> } = {
   store: {
     name: 'STORE',
     default: 'local',
-    meaning: 'Where the bytes are kept: `local` is `DATA_DIR/store`',
-    allowed: 'local',
-    rule: z.literal('local'),
+    meaning: 'Where the bytes are kept: `local` is `DATA_DIR/store`, `s3` the bucket `S3_BUCKET`',
+    allowed: 'local or s3',
+    rule: z.enum(['local', 's3']),
+  },
+  s3Bucket: {
+    name: 'S3_BUCKET',
+    default: undefined,
+    defaultSays: 'none',
+    meaning: 'The bucket, which must exist; required with `STORE=s3`',
+    allowed: 'a bucket name: 3 to 63 lowercase letters, digits, dots and hyphens',
+    rule: rule((text) =>
+      /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..') ? text : undefined,
+    ),
+  },
+  s3Region: {
+    name: 'S3_REGION',
+    default: 'us-east-1',
+    meaning: 'The region of the bucket, as its provider says: `auto` on R2, `garage` on Garage, any on Ceph',
+    allowed: 'a region name such as us-west-2',
+    rule: rule((text) => (/^[A-Za-z0-9-]+$/.test(text) ? text : undefined)),
+  },
+  s3Endpoint: {
+    name: 'S3_ENDPOINT',
+    default: undefined,
+    defaultSays: 'Amazon S3 in S3_REGION',
+    meaning: 'The S3 server, without the bucket; by https unless the network to it is yours alone',
+    allowed: 'an http or https URL without path, query and password',
+    rule: rule(publicOrigin),
+  },
+  s3Prefix: {
+    name: 'S3_PREFIX',
+    default: 'antipasto',
+    meaning: 'Where in the bucket: `S3_PREFIX/tmp/` and `S3_PREFIX/objects/`, and nothing else',
+    allowed: 'a path of letters, digits and . _ - with single slashes between, at most 200 characters',
+    rule: rule((text) =>
+      /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(text) &&
+      text.length <= 200 &&
+      !/(^|\/)\.\.?(\/|$)/.test(text)
+        ? text
+        : undefined,
+    ),
+  },
+  s3ForcePathStyle: {
+    name: 'S3_FORCE_PATH_STYLE',
+    default: undefined,
+    defaultSays: 'true with S3_ENDPOINT, else false',
+    meaning: 'Whether the bucket is in the path of S3 URLs (`true`) or in their host name',
+    allowed: 'true or false',
+    rule: truth,
+  },
+  s3Checksums: {
+    name: 'S3_CHECKSUMS',
+    default: 'WHEN_REQUIRED',
+    meaning: 'CRC checksums in S3 requests: `WHEN_SUPPORTED` for all, where the server knows them',
+    allowed: 'WHEN_REQUIRED or WHEN_SUPPORTED',
+    rule: z.enum(['WHEN_REQUIRED', 'WHEN_SUPPORTED']),
+  },
+  s3BufferBytes: {
+    name: 'S3_BUFFER_BYTES',
+    default: '256MiB',
+    meaning: 'Memory for bytes on their way to S3, for all uploads together; one that finds none free waits',
+    allowed: `${sizeAllowed}, at least 64MiB`,
+    rule: rule((text) => {
+      const bytes = parseByteCount(text)
+      return bytes !== undefined && bytes >= 64 * 1024 ** 2 ? bytes : undefined
+    }),
+  },
+  retrievalMode: {
+    name: 'RETRIEVAL_MODE',
+    default: 'proxy',
+    meaning:
+      'Retrieval URLs send the bytes (`proxy`), or with `STORE=s3` lead to the bucket (`redirect`): not for PASTA',
+    allowed: 'proxy, or with STORE=s3 redirect',
+    rule: z.enum(['proxy', 'redirect']),
   },
   uploadTtlSeconds: {
     name: 'UPLOAD_TTL',
@@ -209,14 +295,14 @@ const settings: { [Field in keyof Config]: SettingOf<Config[Field]> } = {
   maxFileBytes: {
     name: 'MAX_FILE_BYTES',
     default: '5TiB',
-    meaning: 'The largest file that is taken',
+    meaning: 'The largest file that is taken; with `STORE=s3` at most 5TiB',
     allowed: sizeAllowed,
     rule: rule((text) => parseByteCount(text) || undefined),
   },
   minFreeBytes: {
     name: 'MIN_FREE_BYTES',
     default: '1GiB',
-    meaning: 'Free space that uploads leave on the disk',
+    meaning: 'Free space that uploads leave on the disk of `STORE=local`',
     allowed: sizeAllowed,
     rule: rule(parseByteCount),
   },
@@ -326,15 +412,13 @@ export function readConfig(environment: Environment, workingDir: string = proces
       problems.push(problemOf(setting, text, parsed.error))
     }
   }
+  // Those that were refused above are undefined here, and are not told a second time.
+  const written = (field: keyof Config) => given(settings[field].name) ?? settings[field].default ?? ''
+  problems.push(...contradictions(values as Partial<Config>, written))
   if (problems.length > 0) throw new ConfigError(problems)
 
   // Each field of Config has its row, and each row's rule has just passed.
   const config = values as unknown as Config
-  const { name, allowed } = settings.uploadTtlSeconds
-  if (config.uploadTtlSeconds > config.maxTtlSeconds) {
-    const shown = given(name) ?? settings.uploadTtlSeconds.default
-    throw new ConfigError([`${name}=${shown} is longer than MAX_TTL. Allowed: at most MAX_TTL; ${allowed}`])
-  }
   return {
     ...config,
     dataDir: resolve(workingDir, config.dataDir),
@@ -342,11 +426,46 @@ export function readConfig(environment: Environment, workingDir: string = proces
   }
 }
 
+/** What no setting says alone: values that don't go together. A field that is undefined says nothing. */
+function contradictions(config: Partial<Config>, written: (field: keyof Config) => string): string[] {
+  const { uploadTtlSeconds, maxTtlSeconds, store, retrievalMode, maxFileBytes } = config
+  const problems: string[] = []
+  if (uploadTtlSeconds !== undefined && maxTtlSeconds !== undefined && uploadTtlSeconds > maxTtlSeconds) {
+    const { name, allowed } = settings.uploadTtlSeconds
+    const shown = written('uploadTtlSeconds')
+    problems.push(`${name}=${shown} is longer than MAX_TTL. Allowed: at most MAX_TTL; ${allowed}`)
+  }
+  // An empty one is missing; a wrong one has been told of.
+  if (store === 's3' && written('s3Bucket') === '') {
+    const { name, allowed } = settings.s3Bucket
+    problems.push(`${name} is not set, and STORE=s3 needs it. Allowed: ${allowed}`)
+  }
+  if (store === 's3' && maxFileBytes !== undefined && maxFileBytes > mostS3ObjectBytes) {
+    const { name, allowed } = settings.maxFileBytes
+    const shown = written('maxFileBytes')
+    problems.push(`${name}=${shown} is more than an object in S3 may have. Allowed: at most 5TiB; ${allowed}`)
+  }
+  if (store === 'local' && retrievalMode === 'redirect') {
+    const { name, allowed } = settings.retrievalMode
+    problems.push(`${name}=redirect needs STORE=s3. Allowed: ${allowed}`)
+  }
+  return problems
+}
+
 function problemOf(setting: Setting<unknown>, text: string | undefined, error: z.ZodError): string {
   const wrong = setting.isSecret
     ? `${setting.name}: ${error.issues.map((issue) => issue.message).join(', ')}.`
     : `${setting.name}=${JSON.stringify(text)} is not allowed.`
   return `${wrong} Allowed: ${setting.allowed}`
+}
+
+/**
+ * Keeps the AWS SDK's notice about Node 20 from every start: its version is pinned, so it is news to nobody who could act.
+ *
+ * Here, since the SDK takes no for an answer from the environment alone.
+ */
+export function silenceSdkNotice(): void {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 }
 
 /** The environment with the settings of `.env` in `workingDir` beneath it: what is exported wins. */

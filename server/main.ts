@@ -3,7 +3,14 @@
 import { openApiKeys } from './auth/api-keys.js'
 import { runKeysCommand } from './auth/keys-command.js'
 import { composeService } from './compose.js'
-import { type Config, ConfigError, loadEnvironment, optionsKeptByNpm, readConfig } from './config.js'
+import {
+  type Config,
+  ConfigError,
+  loadEnvironment,
+  optionsKeptByNpm,
+  readConfig,
+  silenceSdkNotice,
+} from './config.js'
 import { openDatabase } from './database/client.js'
 import { openMigratedDatabase } from './database/open.js'
 import { AppError } from './errors.js'
@@ -83,6 +90,7 @@ async function main([name, ...argv]: string[]): Promise<void> {
       `npm kept --${kept} for itself. Put "--" before it: npm run ${name} -- … --${kept}`,
     )
   }
+  silenceSdkNotice()
   await command(readConfig(environment), argv)
 }
 

@@ -32,6 +32,14 @@ describe('defaults', () => {
       dataDir: '/srv/antipasto/data',
       databaseUrl: undefined,
       store: 'local',
+      s3Bucket: undefined,
+      s3Region: 'us-east-1',
+      s3Endpoint: undefined,
+      s3Prefix: 'antipasto',
+      s3ForcePathStyle: undefined,
+      s3Checksums: 'WHEN_REQUIRED',
+      s3BufferBytes: 256 * 1024 ** 2,
+      retrievalMode: 'proxy',
       uploadTtlSeconds: 30 * 86_400,
       sessionTtlSeconds: 7 * 86_400,
       tombstoneTtlSeconds: 30 * 86_400,
@@ -80,6 +88,23 @@ describe('right values', () => {
     [{ PUBLIC_URL: 'https://staging.example.org:8443' }, { publicUrl: 'https://staging.example.org:8443' }],
     [{ DATA_DIR: '/var/lib/antipasto' }, { dataDir: '/var/lib/antipasto' }],
     [{ DATABASE_URL: 'postgresql://u:p@db/x' }, { databaseUrl: 'postgresql://u:p@db/x' }],
+    [
+      { STORE: 'local', S3_BUCKET: 'kept-for-later' },
+      { store: 'local', s3Bucket: 'kept-for-later' },
+    ],
+    [
+      { STORE: 's3', S3_BUCKET: 'my.bucket-1' },
+      { store: 's3', s3Bucket: 'my.bucket-1' },
+    ],
+    [{ S3_REGION: 'auto' }, { s3Region: 'auto' }],
+    [{ S3_ENDPOINT: 'http://garage:3900/' }, { s3Endpoint: 'http://garage:3900' }],
+    [{ S3_ENDPOINT: 'https://s3.example.org' }, { s3Endpoint: 'https://s3.example.org' }],
+    [{ S3_PREFIX: 'lab/staging_1.x' }, { s3Prefix: 'lab/staging_1.x' }],
+    [{ S3_FORCE_PATH_STYLE: 'false' }, { s3ForcePathStyle: false }],
+    [{ S3_CHECKSUMS: 'WHEN_SUPPORTED' }, { s3Checksums: 'WHEN_SUPPORTED' }],
+    [{ S3_BUFFER_BYTES: '64MiB' }, { s3BufferBytes: 64 * 1024 ** 2 }],
+    [{ STORE: 's3', S3_BUCKET: 'abc', RETRIEVAL_MODE: 'redirect' }, { retrievalMode: 'redirect' }],
+    [{ STORE: 's3', S3_BUCKET: 'abc', MAX_FILE_BYTES: '5TiB' }, { maxFileBytes: 5 * 1024 ** 4 }],
     [{ UPLOAD_TTL: '90s' }, { uploadTtlSeconds: 90 }],
     [{ UPLOAD_TTL: '15m' }, { uploadTtlSeconds: 900 }],
     [{ SESSION_TTL: '12h' }, { sessionTtlSeconds: 43_200 }],
@@ -125,7 +150,29 @@ describe('wrong values', () => {
         'http://',
       ],
     ],
-    ['STORE', ['s3', 'Local']],
+    ['STORE', ['S3', 'Local']],
+    [
+      'S3_BUCKET',
+      [
+        'ab',
+        'Bucket',
+        'a_b_c',
+        'a..b',
+        '-abc',
+        'abc.',
+        'arn:aws:s3:::abc',
+        's3://abc',
+        'a/b',
+        'b'.repeat(64),
+      ],
+    ],
+    ['S3_REGION', ['us west', 'us-east-1/']],
+    ['S3_ENDPOINT', ['garage:3900', 'http://garage:3900/bucket', 'https://key:secret@s3', 's3://bucket']],
+    ['S3_PREFIX', ['/a', 'a/', 'a//b', 'a/../b', '.', 'a b', 'a%2fb', 'x'.repeat(201)]],
+    ['S3_FORCE_PATH_STYLE', ['yes']],
+    ['S3_CHECKSUMS', ['never', 'when_required']],
+    ['S3_BUFFER_BYTES', ['63MiB', '0', 'all']],
+    ['RETRIEVAL_MODE', ['redirect', 'Proxy', 'presigned']],
     ['UPLOAD_TTL', ['30', '0s', '-1d', '1.5h', '30 d', '1w', '36501d', '1d12h', 'forever', '366d']],
     ['SESSION_TTL', ['30', '0d']],
     ['TOMBSTONE_TTL', ['x']],
@@ -154,6 +201,44 @@ describe('wrong values', () => {
   test('Every wrong setting is listed, not just the first', () => {
     const problems = problemsOf({ PORT: 'x', UPLOAD_TTL: 'y', LOG_LEVEL: 'z' })
     expect(problems.map((problem) => problem.split('=')[0])).toEqual(['PORT', 'UPLOAD_TTL', 'LOG_LEVEL'])
+  })
+
+  test('With STORE=s3 a bucket is needed; a wrong one is told of once', () => {
+    for (const bucket of [undefined, '', ' ']) {
+      const problems = problemsOf({ STORE: 's3', S3_BUCKET: bucket })
+      expect(problems).toEqual([
+        expect.stringMatching(/^S3_BUCKET is not set, .*STORE=s3.* Allowed: a bucket/),
+      ])
+    }
+    expect(problemsOf({ STORE: 's3', S3_BUCKET: 'NO' })).toEqual([
+      expect.stringMatching(/^S3_BUCKET="NO" is not allowed/),
+    ])
+  })
+
+  test('With STORE=s3 no file may be larger than S3 takes', () => {
+    const tooLarge = { MAX_FILE_BYTES: '6TiB', S3_BUCKET: 'abc' }
+    expect(problemsOf({ ...tooLarge, STORE: 's3' })).toEqual([
+      expect.stringMatching(/^MAX_FILE_BYTES=6TiB .* Allowed: at most 5TiB/),
+    ])
+    expect(readConfig({ ...tooLarge, STORE: 'local' }).maxFileBytes).toBe(6 * 1024 ** 4)
+  })
+
+  test('What contradicts is told together with what is wrong by itself', () => {
+    const problems = problemsOf({
+      PORT: 'x',
+      STORE: 's3',
+      MAX_FILE_BYTES: '6TiB',
+      UPLOAD_TTL: '40d',
+      MAX_TTL: '30d',
+      S3_CHECKSUMS: 'no',
+    })
+    expect(problems.map((problem) => problem.split(/[= ]/)[0]).sort()).toEqual(
+      ['PORT', 'S3_CHECKSUMS', 'UPLOAD_TTL', 'S3_BUCKET', 'MAX_FILE_BYTES'].sort(),
+    )
+    // Nothing follows from a setting that couldn't be read.
+    expect(problemsOf({ STORE: 's4', RETRIEVAL_MODE: 'redirect', UPLOAD_TTL: '400d', MAX_TTL: 'y' })).toEqual(
+      [expect.stringMatching(/^STORE=/), expect.stringMatching(/^MAX_TTL=/)],
+    )
   })
 
   test('A wrong key is told by its place and length, never shown, and once although two lists inherit it', () => {

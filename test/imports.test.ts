@@ -55,12 +55,29 @@ const ROOMS: Record<string, Room> = {
     packages: ['@prisma/adapter-pg', 'pg', 'node:*'],
   },
   digests: { files: /^server\/digests\//, rooms: ['errors'], packages: ['node:worker_threads'] },
-  store: { files: /^server\/storage\/store\.ts$/, rooms: ['errors'], packages: ['node:stream'] },
+  store: {
+    files: /^server\/storage\/(store|key|or-aborted)\.ts$/,
+    rooms: ['errors'],
+    packages: ['node:stream'],
+  },
   'local store': {
     files: /^server\/storage\/(local|folder-sync|send-file)\.ts$/,
     rooms: ['errors', 'store'],
     packages: ['@tus/file-store', '@tus/server', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream'],
   },
+  's3 store': {
+    files: /^server\/storage\/(s3(-[a-z]+)?|part-memory|turns|outlet)\.ts$/,
+    rooms: ['errors', 'store', 'part plan'],
+    packages: [
+      '@aws-sdk/client-s3',
+      '@aws-sdk/s3-request-presigner',
+      '@smithy/node-http-handler',
+      '@tus/s3-store',
+      '@tus/server',
+      'node:*',
+    ],
+  },
+  'part plan': { files: /^server\/storage\/part-plan\.ts$/, rooms: ['errors'], packages: [] },
   events: { files: /^server\/events\/log\.ts$/, rooms: [...PURE, 'database', 'prisma client'], packages: [] },
   records: {
     files: /^server\/uploads\/(records|garbage)\.ts$/,
@@ -75,7 +92,7 @@ const ROOMS: Record<string, Room> = {
 
   // ---- What happens to an upload, whoever asks
   intake: {
-    files: /^server\/uploads\/(intake|finalize|receive|leases|free-space|group-commit)\.ts$/,
+    files: /^server\/uploads\/(intake|finalize|reread|receive|leases|free-space|group-commit)\.ts$/,
     rooms: [...PURE, 'random', 'records', 'store', 'digests'],
     types: ['database'],
     packages: ['node:crypto', 'node:stream', 'pino'],
@@ -128,7 +145,7 @@ const ROOMS: Record<string, Room> = {
   compose: {
     files: /^server\/compose\.ts$/,
     rooms: [
-      ...[...HTTP, 'app', 'config', 'database', 'digests', 'local store', 'store', 'events'],
+      ...[...HTTP, 'app', 'config', 'database', 'digests', 'local store', 's3 store', 'store', 'events'],
       ...['records', 'api keys', 'intake', 'sweep'],
     ],
     packages: ['express', 'node:crypto', 'node:os', 'node:path'],

@@ -22,14 +22,25 @@ interface Waiter {
 
 export class SlabPool {
   readonly #limit: number
+  readonly #onShort: () => void
   readonly #free: Uint8Array[] = []
   /** In order of arrival. */
   readonly #waiters = new Set<Waiter>()
   #inUse = 0
 
-  /** At most `limit` slabs at a time. They are made when first needed and kept. */
-  constructor(limit: number) {
+  /**
+   * At most `limit` slabs at a time. They are made when first needed and kept.
+   *
+   * @param onShort told whenever somebody has to wait for one, and when one is given back that is not enough
+   */
+  constructor(limit: number, onShort: () => void = () => {}) {
     this.#limit = limit
+    this.#onShort = onShort
+  }
+
+  /** Somebody waits for a slab. */
+  get isShort(): boolean {
+    return this.#waiters.size > 0
   }
 
   /** How many slabs are on loan. */
@@ -61,6 +72,7 @@ export class SlabPool {
         },
       }
       this.#waiters.add(waiter)
+      this.#onShort()
       signal?.addEventListener('abort', giveUp, { once: true })
     })
   }
@@ -87,6 +99,7 @@ export class SlabPool {
     }
     this.#waiters.delete(first)
     first.lend(bytes)
+    if (this.#waiters.size > 0) this.#onShort()
   }
 }
 

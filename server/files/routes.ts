@@ -1,4 +1,5 @@
-// Retrieval: what PASTA pulls. No credential, never a redirect, never negotiated: the token in the URL is the right.
+// Retrieval: what PASTA pulls. No credential, never negotiated: the token in the URL is the right. Never a redirect either,
+// unless the operator asks for it: EDI wants URLs without, and PASTA stores a 308, or one from http to https, as data.
 
 import contentDisposition from 'content-disposition'
 import { type Request, type Response, Router } from 'express'
@@ -9,9 +10,21 @@ import { fileNameOf } from '../uploads/report.js'
 import { assertAlive, type Upload } from '../uploads/upload.js'
 import { isNotModified, isRangeFresh, parseRange } from './byte-range.js'
 
+/** Long enough for a client to begin; a download under way isn't ended. Short, as nobody can call such a URL back. */
+const REDIRECT_SECONDS = 300
+
 export interface RetrievalOptions {
   records: Records
-  store: Store
+  store: Pick<Store, 'sendObject' | 'objectUrl'>
+  /** Whether the bytes are sent from here, or by a URL of the store's own where it has one. */
+  mode: 'proxy' | 'redirect'
+}
+
+/** An upload that can be retrieved. */
+interface RetrievableFile {
+  upload: Upload
+  objectKey: string
+  sha256: string
 }
 
 /**
@@ -19,8 +32,9 @@ export interface RetrievalOptions {
  *
  * 200 with exact Content-Length, 206 for one range, 304, 416; 404 for what isn't known or ready, 410 for what has ended.
  * A body that can't be sent whole ends with a destroyed connection: PASTA takes a short body for a whole one.
+ * With `mode` redirect, GET answers 302 instead of 200, 206 and 416.
  */
-export function retrievalRoutes({ records, store }: RetrievalOptions): Router {
+export function retrievalRoutes({ records, store, mode }: RetrievalOptions): Router {
   const router = Router()
   // Express answers HEAD with the GET route; sending a body or not is decided here.
   router.get('/:token{/:filename}', async (request, response) => {
@@ -32,7 +46,17 @@ export function retrievalRoutes({ records, store }: RetrievalOptions): Router {
     if (found.state !== 'ready' || objectKey === null || sha256 === null) {
       throw new AppError('NOT_FOUND', 'The file is not ready yet. Look up its state in the upload’s report.')
     }
-    await send(request, response, { upload: found, objectKey, sha256 }, store)
+    const file = { upload: found, objectKey, sha256 }
+    // A URL of S3 is signed for one method, GET: following it, HEAD would meet a 403. So HEAD is always answered here.
+    const url =
+      mode === 'redirect' && request.method === 'GET' && !isKnown(request, file)
+        ? await store.objectUrl(objectKey, REDIRECT_SECONDS, {
+            contentType: contentTypeOf(found),
+            contentDisposition: contentDisposition(fileNameOf(found)),
+          })
+        : null
+    if (url === null) await send(request, response, file, store)
+    else response.status(302).set({ Location: url, 'Cache-Control': 'no-store' }).end()
   })
   router.all('/:token{/:filename}', (request) => {
     throw new AppError('METHOD_NOT_ALLOWED', `${request.method} means nothing here. Allowed: GET, HEAD.`, {
@@ -42,14 +66,22 @@ export function retrievalRoutes({ records, store }: RetrievalOptions): Router {
   return router
 }
 
+const etagOf = ({ sha256 }: RetrievableFile) => `"${sha256}"`
+
+const contentTypeOf = (upload: Upload) => upload.contentType ?? 'application/octet-stream'
+
+function isKnown(request: Request, file: RetrievableFile): boolean {
+  return isNotModified(request.headers['if-none-match'], etagOf(file))
+}
+
 async function send(
   request: Request,
   response: Response,
-  file: { upload: Upload; objectKey: string; sha256: string },
-  store: Store,
+  file: RetrievableFile,
+  store: RetrievalOptions['store'],
 ): Promise<void> {
   const { upload, objectKey, sha256 } = file
-  const etag = `"${sha256}"`
+  const etag = etagOf(file)
   const lastModified = upload.finishedAt ?? upload.createdAt
   const sizeBytes = Number(upload.sizeBytes)
 
@@ -61,7 +93,7 @@ async function send(
   response.setHeader('Content-Disposition', contentDisposition(fileNameOf(upload)))
   response.setHeader('X-Content-Type-Options', 'nosniff')
   response.setHeader('Content-Security-Policy', 'sandbox')
-  if (isNotModified(request.headers['if-none-match'], etag)) {
+  if (isKnown(request, file)) {
     response.status(304).end()
     return
   }
@@ -73,7 +105,7 @@ async function send(
 
   response.status(range === null ? 200 : 206)
   if (range !== null) response.setHeader('Content-Range', `bytes ${start}-${end - 1}/${sizeBytes}`)
-  response.setHeader('Content-Type', upload.contentType ?? 'application/octet-stream')
+  response.setHeader('Content-Type', contentTypeOf(upload))
   response.setHeader('Content-Length', String(end - start))
   if (request.method === 'HEAD') {
     response.end()

@@ -25,12 +25,27 @@ import { FileStore, MemoryConfigstore } from '@tus/file-store'
 import { Upload as TusUpload } from '@tus/server'
 import { AppError } from '../errors.js'
 import { FolderSync } from './folder-sync.js'
+import { assertKey, isKey } from './key.js'
 import { sendFile } from './send-file.js'
-import type { ByteRange, Room, Store, StoredItem, TemporaryWriter } from './store.js'
+import {
+  type ByteRange,
+  EMPTY_LEDGER,
+  type Ledger,
+  type Presentation,
+  type Room,
+  type Store,
+  type StoredItem,
+  type TemporaryPosition,
+  type TemporaryWriter,
+} from './store.js'
 
-const KEY = /^[0-9a-f]{8,64}$/
+/** How many writes of one upload the disk has at a time: more only wait for each other, at the file's lock. */
+const WRITES_UNDER_WAY = 3
 
 export class LocalStore implements Store {
+  readonly needsLedger = false
+  /** A rename and a folder's fsync tie it to one machine, its leases to one process. */
+  readonly isShared = false
   readonly #folders: Record<Room, string>
   /** Made by `open`, in a folder that is there: FileStore itself would make it open to all, and throw uncaught. */
   #temporaries: FileStore | undefined
@@ -92,7 +107,7 @@ export class LocalStore implements Store {
     })
   }
 
-  async openTemporary(key: string, offsetBytes: number): Promise<TemporaryWriter> {
+  async openTemporary(key: string, { offsetBytes }: TemporaryPosition): Promise<TemporaryWriter> {
     return translated(async () => {
       const file = await open(this.#path('temporary', key), 'r+')
       const { size } = await file.stat()
@@ -100,10 +115,6 @@ export class LocalStore implements Store {
       await file.close()
       throw new AppError('CONFLICT', `The store has ${size} of ${offsetBytes} acknowledged bytes.`)
     })
-  }
-
-  readTemporary(key: string, range: ByteRange): AsyncIterable<Uint8Array> {
-    return readFileRange(this.#path('temporary', key), range)
   }
 
   async deleteTemporary(key: string): Promise<void> {
@@ -143,12 +154,12 @@ export class LocalStore implements Store {
     })
   }
 
-  async readObjectHead(key: string, lengthBytes: number): Promise<Uint8Array> {
+  async readObjectHead(key: string, lengthBytes: number): Promise<{ head: Uint8Array; sizeBytes: number }> {
     return translated(async () => {
       const file = await open(this.#path('object', key), 'r')
       try {
         const { buffer, bytesRead } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes, 0)
-        return buffer.subarray(0, bytesRead)
+        return { head: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size }
       } finally {
         await file.close()
       }
@@ -174,16 +185,26 @@ export class LocalStore implements Store {
     }
   }
 
+  /** A disk has no URL. */
+  async objectUrl(_key: string, _seconds: number, _presentation: Presentation): Promise<string | null> {
+    return null
+  }
+
   async deleteObject(key: string): Promise<void> {
     await rm(this.#path('object', key), { force: true })
   }
+
+  /** Holds no memory: what is written is on its way to the disk. */
+  relieveMemory(): void {}
+
+  async close(): Promise<void> {}
 
   async *list(): AsyncIterable<StoredItem> {
     for (const room of ['temporary', 'object'] as const) {
       for await (const entry of await opendir(this.#folders[room])) {
         const stats = await stat(path.join(this.#folders[room], entry.name)).catch(() => null)
         // What isn't named like ours isn't ours: lost+found, somebody's notes.
-        if (stats?.isFile() && KEY.test(entry.name)) {
+        if (stats?.isFile() && isKey(entry.name)) {
           yield { room, key: entry.name, sizeBytes: stats.size, modifiedAt: stats.mtime }
         }
       }
@@ -191,7 +212,7 @@ export class LocalStore implements Store {
   }
 
   #path(room: Room, key: string): string {
-    if (!KEY.test(key)) throw new AppError('NOT_FOUND', 'There is no such upload. GET /uploads lists yours.')
+    assertKey(key)
     return path.join(this.#folders[room], key)
   }
 }
@@ -205,6 +226,13 @@ class FileWriter implements TemporaryWriter {
   constructor(file: FileHandle, offsetBytes: number) {
     this.#file = file
     this.#positionBytes = offsetBytes
+  }
+
+  /** The disk doesn't care where a sync comes. */
+  readonly boundaryBytes = Number.POSITIVE_INFINITY
+
+  async ready(): Promise<void> {
+    while (this.#underWay.size >= WRITES_UNDER_WAY) await Promise.race(this.#underWay).catch(() => {})
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -221,11 +249,16 @@ class FileWriter implements TemporaryWriter {
     }
   }
 
-  async sync(): Promise<void> {
+  /** The file is found by its key: there is nothing to remember. */
+  async sync(): Promise<Ledger> {
+    await Promise.all(this.#underWay)
     await this.#file.datasync().catch((error) => {
       throw translateFileError(error)
     })
+    return EMPTY_LEDGER
   }
+
+  confirm(): void {}
 
   async close(): Promise<void> {
     if (this.#isClosed) return

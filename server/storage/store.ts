@@ -19,17 +19,81 @@ export interface StoredItem {
 }
 
 /**
+ * A stretch of an upload's bytes that is durable in the store.
+ *
+ * A `part` belongs to the multipart upload, under its number; a `piece` is an object of its own, one of those that make
+ * up the tail behind the last part; an `object` is the whole upload, stored under its final name at once.
+ */
+export interface StoredPart {
+  kind: 'part' | 'piece' | 'object'
+  /** The upload's byte that it begins with, counted from 0. */
+  startBytes: number
+  sizeBytes: number
+  /** Which one it is, in the store's own words: a part's number, a piece's name; '' for an object. */
+  name: string
+  /** What the store answered for it; verbatim. */
+  etag: string
+}
+
+/**
+ * Where an unfinished upload's acknowledged bytes are: what `sync` told of them, as the records kept it.
+ *
+ * The parts follow each other without a gap. A store that finds the bytes by their key alone keeps it empty.
+ */
+export interface Ledger {
+  /** The multipart upload that the parts belong to; null before its first one. */
+  multipartId: string | null
+  /** In order. For a writer, those from the last `part` on are enough. */
+  parts: readonly StoredPart[]
+}
+
+/** The ledger of a store that needs none, and of an upload without bytes. */
+export const EMPTY_LEDGER: Ledger = { multipartId: null, parts: [] }
+
+/**
  * Writes an unfinished upload's bytes from one offset on.
  *
- * Bytes behind the offset it was opened at are never touched; bytes past it are overwritten.
+ * Bytes behind the offset it was opened at are never touched; bytes past it are overwritten. A failure in the store
+ * (UNAVAILABLE, NOT_FOUND, CONFLICT, INSUFFICIENT_STORAGE) rejects everything from there on: open another writer.
  */
 export interface TemporaryWriter {
-  /** Takes `bytes` as the next ones. When it resolves, the memory may be reused; nothing is promised to be durable. */
+  /**
+   * Where a sync costs least, as an offset past the bytes written so far: the end of a part. Infinity where no offset is
+   * better than another.
+   */
+  readonly boundaryBytes: number
+  /** Resolves when another `write` is welcome; rejects with the signal's reason when that aborts before. */
+  ready(signal: AbortSignal): Promise<void>
+  /**
+   * Takes `bytes` as the next ones, not past `boundaryBytes`. When it settles, the memory may be reused; until then it must
+   * stay as it is. Nothing is promised to be durable.
+   */
   write(bytes: Uint8Array): Promise<void>
-  /** When it resolves, every byte whose `write` had resolved survives a crash and a power loss. */
-  sync(): Promise<void>
-  /** Frees what it holds; idempotent. Waits for writes under way. */
+  /**
+   * When it resolves, every byte whose `write` was called before survives a crash and a power loss. Writing may go on
+   * meanwhile.
+   *
+   * @returns what the records have to remember, together with the offset: everything that hasn't been confirmed
+   */
+  sync(): Promise<Ledger>
+  /** The records have what `sync` returned: what it replaces may go. */
+  confirm(recorded: Ledger): void
+  /** Ends writes under way, whose promises settle then, and frees what it holds; idempotent. */
   close(): Promise<void>
+}
+
+/** Where a writer begins. */
+export interface TemporaryPosition {
+  offsetBytes: number
+  /** The size of the whole upload; null while it isn't known. */
+  sizeBytes: number | null
+  ledger: Ledger
+}
+
+/** How an object is to be presented by a URL of the store's own. */
+export interface Presentation {
+  contentType: string
+  contentDisposition: string
 }
 
 /**
@@ -38,6 +102,11 @@ export interface TemporaryWriter {
  * A missing key throws NOT_FOUND, a full store INSUFFICIENT_STORAGE, a store that doesn't answer UNAVAILABLE.
  */
 export interface Store {
+  /** Whether its bytes are found through a ledger. */
+  readonly needsLedger: boolean
+  /** Whether several servers may work on it at once. */
+  readonly isShared: boolean
+
   /** Makes the rooms and proves that they can be written. Throws with the reason when they can't. */
   open(): Promise<void>
   /** Resolves when the store can serve; throws UNAVAILABLE when it can't. */
@@ -45,30 +114,29 @@ export interface Store {
   /** Bytes that can still be written; Infinity where the store knows no bound. */
   freeBytes(): Promise<number>
 
-  /** An empty temporary, durable when it resolves. */
+  /** Room for a new temporary, durable when it resolves. */
   createTemporary(key: string): Promise<void>
   /**
-   * A writer that goes on at `offsetBytes`.
+   * A writer that goes on at `offsetBytes`, behind what `ledger` names.
    *
-   * NOT_FOUND when the temporary isn't there, CONFLICT when it has fewer bytes: the store has lost some.
+   * NOT_FOUND or CONFLICT when the store has lost some of these bytes, and can tell without asking far; otherwise the
+   * writer or `complete` says so.
    */
-  openTemporary(key: string, offsetBytes: number): Promise<TemporaryWriter>
-  /** Streams `range` of a temporary: for a digest whose state was lost. */
-  readTemporary(key: string, range: ByteRange): AsyncIterable<Uint8Array>
-  /** Idempotent: no error when it isn't there. */
+  openTemporary(key: string, at: TemporaryPosition): Promise<TemporaryWriter>
+  /** Everything of a temporary, recorded or not. Idempotent: no error when there is nothing. */
   deleteTemporary(key: string): Promise<void>
 
   /**
    * Makes the temporary `key` the object `key`, of exactly `sizeBytes`; durable when it resolves.
    *
    * Idempotent: when the object is already there with that size, it resolves. Throws NOT_FOUND when neither is there,
-   * CONFLICT when the bytes are fewer.
+   * CONFLICT when the bytes are not those of the ledger, or fewer.
    */
-  complete(key: string, sizeBytes: number): Promise<void>
+  complete(key: string, sizeBytes: number, ledger: Ledger): Promise<void>
   /** A whole small object at once, durable when it resolves. */
   putObject(key: string, bytes: Uint8Array): Promise<void>
-  /** The first `lengthBytes` of an object, fewer when it is shorter. */
-  readObjectHead(key: string, lengthBytes: number): Promise<Uint8Array>
+  /** The first `lengthBytes` of an object, fewer when it is shorter, and how long it is. */
+  readObjectHead(key: string, lengthBytes: number): Promise<{ head: Uint8Array; sizeBytes: number }>
   /** Reads a range of an object: for a digest that has to be computed again. */
   readObject(key: string, range: ByteRange): AsyncIterable<Uint8Array>
   /**
@@ -78,9 +146,19 @@ export interface Store {
    * as an error. Rejects when the sink closes early, or when fewer bytes than promised could be read.
    */
   sendObject(key: string, range: ByteRange, sink: Writable, beforeFirstByte: () => void): Promise<void>
+  /**
+   * A URL at which the store itself serves the object for `seconds`; null where a store has none. Doesn't look whether the
+   * object is there.
+   */
+  objectUrl(key: string, seconds: number, presentation: Presentation): Promise<string | null>
   /** Idempotent: no error when it isn't there. */
   deleteObject(key: string): Promise<void>
 
-  /** Everything in both rooms, in no order. Items that come or go meanwhile may be missed. */
+  /** Memory for bytes on their way is short: what waits in writers is stored early, where that frees some. */
+  relieveMemory(): void
+  /** Ends connections; nothing may be under way. */
+  close(): Promise<void>
+
+  /** Everything in both rooms, in no order; a temporary maybe several times. Items that come or go meanwhile may be missed. */
   list(): AsyncIterable<StoredItem>
 }

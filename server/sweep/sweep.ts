@@ -13,6 +13,8 @@ import { isOldEnough, planUpload } from './plan.js'
 /** Any number, the same in every instance. */
 const SWEEP_LOCK = 7_276_823
 const BATCH = 200
+/** A bucket is listed this often by each instance: a listing costs money, and a stray is a day old anyway. */
+const SHARED_SCAN_SECONDS = 6 * 3600
 
 export interface SweepOptions {
   records: Records
@@ -39,6 +41,8 @@ export type Tell = (line: string) => void
 export class Sweep {
   readonly #options: SweepOptions
   #task: ScheduledTask | null = null
+  #again: NodeJS.Timeout | undefined
+  #strayScanAt = Number.NEGATIVE_INFINITY
   #running: Promise<unknown> | null = null
 
   constructor(options: SweepOptions) {
@@ -52,9 +56,11 @@ export class Sweep {
 
   /** A sweep whose trouble is logged, not thrown: it comes again. */
   async runQuietly(): Promise<void> {
-    const { log } = this.#options
+    const { log, store } = this.#options
     if (this.#running !== null) return
-    this.#running = this.run({ isDryRun: false }, (line) => log.debug(line))
+    const isScanDue = !store.isShared || performance.now() - this.#strayScanAt >= SHARED_SCAN_SECONDS * 1000
+    if (isScanDue) this.#strayScanAt = performance.now()
+    this.#running = this.run({ isDryRun: false, skipsStrays: !isScanDue }, (line) => log.debug(line))
       .then((report) => {
         if (report !== null) log.info(report, 'swept')
       })
@@ -65,13 +71,23 @@ export class Sweep {
     await this.#running
   }
 
+  /** Sweeps once more, when the leases that a dead server left behind have lapsed. */
+  comeAgainAfter(leaseSeconds: number): void {
+    this.#again = setTimeout(() => void this.runQuietly(), (leaseSeconds + 1) * 1000)
+    this.#again.unref()
+  }
+
   async stop(): Promise<void> {
+    clearTimeout(this.#again)
     await this.#task?.destroy()
     await this.#running
   }
 
   /** @returns null when another instance is sweeping */
-  async run({ isDryRun }: { isDryRun: boolean }, tell: Tell): Promise<SweepReport | null> {
+  async run(
+    { isDryRun, skipsStrays = false }: { isDryRun: boolean; skipsStrays?: boolean },
+    tell: Tell,
+  ): Promise<SweepReport | null> {
     // A session's advisory lock: it goes with the connection, so a sweeper that dies blocks nobody.
     const client = new pg.Client({
       connectionString: this.#options.databaseUrl,
@@ -84,7 +100,7 @@ export class Sweep {
       if (rows[0]?.locked !== true) return null
       const uploads = await this.#sweepUploads(isDryRun, tell)
       const discarded = await this.#sweepGarbage(isDryRun, tell)
-      const strays = await this.#sweepStrays(client, isDryRun, tell)
+      const strays = skipsStrays ? 0 : await this.#sweepStrays(client, isDryRun, tell)
       return { ...uploads, discarded, strays }
     } finally {
       await client.end()

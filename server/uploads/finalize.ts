@@ -3,11 +3,12 @@
 import type { Logger } from 'pino'
 import { type Digests, RunningDigest } from '../digests/digest.js'
 import { AppError, isAppError } from '../errors.js'
-import type { Store } from '../storage/store.js'
+import { EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
 import type { Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
 import { randomToken } from './random.js'
 import type { Discarded, Records } from './records.js'
+import type { Rereader } from './reread.js'
 import {
   contentWarnings,
   declaredDigests,
@@ -18,19 +19,22 @@ import {
 } from './upload.js'
 
 const RETRY_MS = 5000
+/** A store may take minutes to put a big object together; its client isn't kept waiting, and the connection not open. */
+const PATIENCE_MS = 20_000
 
 export interface FinalizerOptions {
   records: Records
   leases: Leases
   store: Store
   garbage: Garbage
+  rereader: Rereader
   log: Logger
 }
 
 export class Finalizer {
   readonly #options: FinalizerOptions
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  readonly #reading = new Set<Promise<unknown>>()
+  readonly #inBackground = new Set<Promise<unknown>>()
   readonly #stopping = new AbortController()
 
   constructor(options: FinalizerOptions) {
@@ -41,10 +45,11 @@ export class Finalizer {
    * Takes an upload whose every byte is durable to its last state, and frees its lease.
    *
    * @param digests what was computed on the way in; null makes it read the object again, in the background
+   * @param stored where its last bytes are, as far as the ledger hasn't named them yet
    * @returns the record: `ready`; `finalizing` when the rest goes on in the background or is tried again by itself
    * @throws HASH_MISMATCH when the bytes are not what the client declared: the upload is `failed` then
    */
-  async finish(lease: Lease, upload: Upload, digests: Digests | null): Promise<Upload> {
+  async finish(lease: Lease, upload: Upload, digests: Digests | null, stored: Ledger): Promise<Upload> {
     const { records } = this.#options
     const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)
     if (mismatch !== null) {
@@ -52,12 +57,12 @@ export class Finalizer {
       await this.#letGo(lease, failed.discarded)
       throw mismatch
     }
-    const finalizing = upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests)
+    const finalizing =
+      upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests, stored)
     const finishing = this.#complete(lease, finalizing, digests)
-    if (digests !== null) return finishing
-    this.#reading.add(finishing)
-    void finishing.finally(() => this.#reading.delete(finishing))
-    return finalizing
+    this.#inBackground.add(finishing)
+    void finishing.finally(() => this.#inBackground.delete(finishing))
+    return digests === null ? finalizing : withinPatience(finishing, finalizing)
   }
 
   /**
@@ -72,7 +77,7 @@ export class Finalizer {
         (await leases.tryClaim(uploadId, 'finalizing')) ?? (await leases.tryClaim(uploadId, 'receiving'))
       if (claimed === null) return
       if (isWhole(claimed.upload))
-        await this.finish(claimed.lease, claimed.upload, knownDigests(claimed.upload))
+        await this.finish(claimed.lease, claimed.upload, knownDigests(claimed.upload), EMPTY_LEDGER)
       else await leases.release(claimed.lease, false)
     } catch (error) {
       if (isAppError(error, 'HASH_MISMATCH')) return
@@ -88,7 +93,7 @@ export class Finalizer {
   async stop(): Promise<void> {
     this.#stopping.abort()
     for (const timer of this.#retries.values()) clearTimeout(timer)
-    await Promise.allSettled(this.#reading)
+    await Promise.allSettled(this.#inBackground)
   }
 
   /** Never throws: the last byte is acknowledged, so whatever goes wrong here is ours to mend, not the client's. */
@@ -96,19 +101,26 @@ export class Finalizer {
     const { records, store, leases, log } = this.#options
     const sizeBytes = Number(upload.sizeBytes)
     try {
-      await store.complete(upload.id, sizeBytes)
-      const computed = digests ?? (await this.#readDigests(upload.id, sizeBytes))
+      const ledger = store.needsLedger ? await records.ledger(upload, { isForWriter: false }) : EMPTY_LEDGER
+      await store.complete(upload.id, sizeBytes, ledger)
+      // Before anything is said of the object: that it is there, and how long it is.
+      const object = await store.readObjectHead(upload.id, SNIFFED_BYTES)
+      if (object.sizeBytes !== sizeBytes) {
+        throw new AppError('CONFLICT', `The stored object has ${object.sizeBytes} of ${sizeBytes} bytes.`)
+      }
+      const computed = digests ?? (await this.#readAgain(lease, upload))
       const mismatch = digests === null ? declaredMismatch(declaredDigests(upload), computed) : null
       if (mismatch !== null) {
         const failed = await records.commitFailed(lease, mismatch, computed)
         await this.#letGo(lease, failed.discarded)
         return failed.upload
       }
-      const head = await store.readObjectHead(upload.id, SNIFFED_BYTES)
       const ready = await records.commitReady(lease, {
         digests: computed,
-        warnings: contentWarnings(sizeBytes, head, upload.contentType),
+        warnings: contentWarnings(sizeBytes, object.head, upload.contentType),
         retrievalToken: randomToken(),
+        // A first and only writer has cleaned up behind itself; one that was interrupted may have left something.
+        hasLeftovers: store.needsLedger && lease.epoch > 1n,
       })
       await this.#letGo(lease, ready.discarded)
       return ready.upload
@@ -141,13 +153,19 @@ export class Finalizer {
     return failed.upload
   }
 
-  async #readDigests(uploadId: string, sizeBytes: number): Promise<Digests> {
-    const running = new RunningDigest()
-    for await (const bytes of this.#options.store.readObject(uploadId, { start: 0, end: sizeBytes })) {
-      this.#stopping.signal.throwIfAborted()
-      running.update(bytes)
-    }
-    return running.digests()
+  /** @throws the signal's reason when the upload ends, or we do */
+  async #readAgain(lease: Lease, upload: Upload): Promise<Digests> {
+    const { records, rereader } = this.#options
+    return rereader.read({
+      objectKey: upload.id,
+      sizeBytes: Number(upload.sizeBytes),
+      from:
+        upload.digestState === null
+          ? null
+          : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState },
+      record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
+      signal: AbortSignal.any([this.#stopping.signal, lease.signal]),
+    })
   }
 
   async #letGo(lease: Lease, discarded: readonly Discarded[]): Promise<void> {
@@ -167,12 +185,22 @@ export class Finalizer {
   }
 }
 
+/** What `finishing` resolves with, or `finalizing` when it takes long. */
+async function withinPatience(finishing: Promise<Upload>, finalizing: Upload): Promise<Upload> {
+  let timer: NodeJS.Timeout | undefined
+  const impatient = new Promise<Upload>((resolve) => {
+    timer = setTimeout(() => resolve(finalizing), PATIENCE_MS)
+  })
+  return Promise.race([finishing, impatient]).finally(() => clearTimeout(timer))
+}
+
 /** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
 function knownDigests(upload: Upload): Digests | null {
-  const { md5, sha1, sha256, digestState } = upload
+  const { md5, sha1, sha256, digestState, state } = upload
   if (md5 !== null && sha1 !== null && sha256 !== null) return { md5, sha1, sha256 }
   if (upload.offsetBytes === 0n) return new RunningDigest().digests()
-  if (digestState === null) return null
+  // While it is finalizing, the state is of as many bytes as were read again.
+  if (digestState === null || state !== 'receiving') return null
   try {
     return new RunningDigest(digestState).digests()
   } catch {

@@ -9,7 +9,7 @@ import { InlineDigest } from '../digests/inline.js'
 import type { DigestPool, DigestSession } from '../digests/pool.js'
 import type { SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
-import type { Store } from '../storage/store.js'
+import { EMPTY_LEDGER, type Ledger, type Store, type TemporaryWriter } from '../storage/store.js'
 import type { Finalizer } from './finalize.js'
 import type { FreeSpace } from './free-space.js'
 import type { Garbage } from './garbage.js'
@@ -188,39 +188,38 @@ export class Intake {
    * @throws CHECKSUM_MISMATCH, HASH_MISMATCH, LOCKED, REQUEST_TIMEOUT, PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, UNAVAILABLE
    */
   async append(lease: Lease, upload: Upload, body: Body): Promise<Upload> {
-    const { store, records, leases, freeSpace, finalizer } = this.#options
+    const { records, leases, freeSpace, finalizer } = this.#options
     const digest = this.#openDigest(upload, body)
     let isOurs = true
     let isReleased = false
     try {
       await freeSpace.assertRoomFor(body.announcedBytes ?? (sizeOf(upload) ?? 0) - Number(upload.offsetBytes))
-      const writer = await store
-        .openTemporary(upload.id, Number(upload.offsetBytes))
-        .catch(async (error: unknown) => {
-          if (!isAppError(error, 'NOT_FOUND', 'CONFLICT')) throw error
-          const failed = await finalizer.failLost(lease, upload, error)
-          isOurs = false
-          throw goneError(failed)
-        })
+      const writer = await this.#openWriter(upload)
       try {
         const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, writer, digest)
         if (body.checksum !== null && !isWhole) throw stopReason ?? cut()
-        await writer.close()
         if (checkpoint.offsetBytes === sizeOf(upload)) {
           const digests = digest === null ? null : await digest.digests()
           isOurs = false
-          return await this.#finish(lease, upload, digests)
+          const finished = await this.#finish(lease, upload, digests, checkpoint.stored)
+          writer.confirm(checkpoint.stored)
+          return finished
         }
         const isUnchanged = checkpoint.offsetBytes === Number(upload.offsetBytes)
-        const advanced = isUnchanged
-          ? upload
-          : await records.advance(lease, checkpoint.offsetBytes, checkpoint.digestState, { release: true })
+        const advanced = isUnchanged ? upload : await records.advance(lease, checkpoint, { release: true })
         isReleased = !isUnchanged
+        writer.confirm(checkpoint.stored)
         if (stopReason !== null) throw stopReason
         return advanced
       } finally {
         await writer.close()
       }
+    } catch (error) {
+      // Of all that is asked above, only the store says that something isn't there, or isn't what it was.
+      if (!isOurs || !isAppError(error, 'NOT_FOUND', 'CONFLICT')) throw error
+      const failed = await finalizer.failLost(lease, upload, error)
+      isOurs = false
+      throw goneError(failed)
     } finally {
       digest?.close()
       // Finishing frees the lease itself, maybe later than now.
@@ -259,11 +258,21 @@ export class Intake {
     return failure
   }
 
+  async #openWriter(upload: Upload): Promise<TemporaryWriter> {
+    const { store, records } = this.#options
+    const hasParts = store.needsLedger && upload.offsetBytes > 0n
+    return store.openTemporary(upload.id, {
+      offsetBytes: Number(upload.offsetBytes),
+      sizeBytes: sizeOf(upload),
+      ledger: hasParts ? await records.ledger(upload, { isForWriter: true }) : EMPTY_LEDGER,
+    })
+  }
+
   async #receive(
     lease: Lease,
     upload: Upload,
     body: Body,
-    writer: Awaited<ReturnType<Store['openTemporary']>>,
+    writer: TemporaryWriter,
     digest: DigestSession | null,
   ): Promise<Reception> {
     const { records, slabs, freeSpace, log, maxFileBytes, noProgressTimeoutSeconds } = this.#options
@@ -275,8 +284,8 @@ export class Intake {
       offsetBytes: Number(upload.offsetBytes),
       limitBytes: sizeOf(upload) ?? maxFileBytes,
       bodyHash,
-      record: async ({ offsetBytes, digestState }: Checkpoint) => {
-        await records.advance(lease, offsetBytes, digestState, { release: false })
+      record: async (checkpoint: Checkpoint) => {
+        await records.advance(lease, checkpoint, { release: false })
       },
       assertSpace: (bytes) => freeSpace.assertRoomFor(bytes),
       signal: lease.signal,
@@ -301,9 +310,9 @@ export class Intake {
     }
   }
 
-  async #finish(lease: Lease, upload: Upload, digests: Digests | null): Promise<Upload> {
+  async #finish(lease: Lease, upload: Upload, digests: Digests | null, stored: Ledger): Promise<Upload> {
     try {
-      return await this.#options.finalizer.finish(lease, upload, digests)
+      return await this.#options.finalizer.finish(lease, upload, digests, stored)
     } catch (error) {
       // Finishing frees the lease when it ends an upload; when the database failed before that, we do.
       await this.#options.leases.release(lease, false)

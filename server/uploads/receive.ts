@@ -6,22 +6,28 @@ import type { Readable } from 'node:stream'
 import type { DigestSession } from '../digests/pool.js'
 import type { Slab, SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
-import type { TemporaryWriter } from '../storage/store.js'
+import type { Ledger, TemporaryWriter } from '../storage/store.js'
 
-/** Slabs of one upload on their way to the disk and the hash at the same time. */
+/** Slabs of one upload on their way to the hash at the same time. */
 const SLABS_IN_FLIGHT = 3
 /** What a crash of the server may cost a client that sends everything in one request. */
 const CHECKPOINT_BYTES = 64 * 1024 * 1024
 const CHECKPOINT_MS = 5000
+/** The same where a checkpoint costs more than a sync: then there is one at each boundary, and this is for slow clients. */
+const BOUNDARY_PATIENCE_MS = 60_000
 const TICK_MS = 500
 const WORD_BYTES = 8
 /** How many bytes are taken between two looks at the free space. */
 const SPACE_CHECK_BYTES = 16 * 1024 * 1024
 
-/** What is durable: the first `offsetBytes` bytes, with the digests' state after them (null: to be read again). */
+/**
+ * What is durable: the first `offsetBytes` bytes, with the digests' state after them (null: to be read again), and where
+ * those are that no checkpoint has named yet.
+ */
 export interface Checkpoint {
   offsetBytes: number
   digestState: Uint8Array | null
+  stored: Ledger
 }
 
 export interface ReceiveOptions {
@@ -69,11 +75,13 @@ export async function receive(source: Readable, options: ReceiveOptions): Promis
 
 class Receiver {
   readonly #options: ReceiveOptions
-  readonly #inFlight = new Set<Promise<void>>()
+  readonly #hashing = new Set<Promise<void>>()
+  readonly #writing = new Set<Promise<void>>()
   #slab: Slab | null = null
-  /** The slab's bytes from here on are the upload's, up to `#filledBytes`. */
+  /** The slab's bytes from here on are the upload's, up to `#filledBytes`; at `#slabEnd` it is full. */
   #firstByte = 0
   #filledBytes = 0
+  #slabEnd = 0
   #slabSince = 0
   #takenBytes: number
   #dispatchedBytes: number
@@ -96,18 +104,20 @@ class Receiver {
     this.#takenBytes += chunk.byteLength
     if (this.#takenBytes > this.#options.limitBytes) throw tooLong(this.#options.limitBytes)
     const slab = this.#slab
-    if (slab === null || this.#filledBytes + chunk.byteLength >= slab.bytes.byteLength)
-      return this.#takeAcross(chunk)
+    if (slab === null || this.#filledBytes + chunk.byteLength >= this.#slabEnd) return this.#takeAcross(chunk)
     slab.bytes.set(chunk, this.#filledBytes)
     this.#filledBytes += chunk.byteLength
     return null
   }
 
-  /** Twice a second: a slow client's bytes don't wait in a slab, and don't go unrecorded for long. */
+  /** Twice a second: a slow client's bytes don't keep a slab that others wait for, and don't go unrecorded for long. */
   tick(): void {
     const now = performance.now()
-    if (this.#slab !== null && now - this.#slabSince >= TICK_MS) this.#dispatch()
-    if (now - this.#lastCheckpoint.at >= CHECKPOINT_MS) this.#startCheckpoint()
+    const { slabs, writer } = this.#options
+    const checkpointMs = Number.isFinite(writer.boundaryBytes) ? BOUNDARY_PATIENCE_MS : CHECKPOINT_MS
+    const isDue = now - this.#lastCheckpoint.at >= checkpointMs
+    if (isDue || (slabs.isShort && now - this.#slabSince >= TICK_MS)) this.#dispatch()
+    if (isDue) this.#startCheckpoint()
   }
 
   async finish(): Promise<Checkpoint> {
@@ -115,16 +125,21 @@ class Receiver {
     const digestState = this.#options.digest === null ? null : this.#options.digest.save()
     // Awaited last; until then a failure of the writes is the better reason.
     digestState?.catch(() => {})
-    await Promise.all([...this.#inFlight, this.#checkpointing])
+    // What the records don't have yet is named now, so a checkpoint under way comes first.
+    await this.#checkpointing
     if (this.#failure !== null) throw this.#failure
-    await this.#options.writer.sync()
-    return { offsetBytes: this.#dispatchedBytes, digestState: await digestState }
+    const synced = this.#options.writer.sync()
+    synced.catch(() => {})
+    await Promise.all([...this.#hashing, ...this.#writing])
+    if (this.#failure !== null) throw this.#failure
+    return { offsetBytes: this.#dispatchedBytes, digestState: await digestState, stored: await synced }
   }
 
   async abandon(): Promise<void> {
     this.#slab?.release()
     this.#slab = null
-    await Promise.allSettled([...this.#inFlight, this.#checkpointing])
+    await this.#options.writer.close()
+    await Promise.allSettled([...this.#hashing, ...this.#writing, this.#checkpointing])
   }
 
   async #takeAcross(chunk: Buffer): Promise<void> {
@@ -132,24 +147,30 @@ class Receiver {
     while (rest.byteLength > 0) {
       if (this.#slab === null) {
         await this.#makeRoom()
-        this.#slab = await this.#options.slabs.acquire()
+        this.#slab = await this.#options.slabs.acquire(this.#options.signal)
         // Aligned as the chunk is: V8 copies to shared memory word by word then, and else byte by byte, eight times as slow.
         this.#firstByte = rest.byteOffset % WORD_BYTES
         this.#filledBytes = this.#firstByte
+        const { boundaryBytes } = this.#options.writer
+        this.#slabEnd = Math.min(
+          this.#slab.bytes.byteLength,
+          this.#firstByte + boundaryBytes - this.#dispatchedBytes,
+        )
         this.#slabSince = performance.now()
       }
-      const room = this.#slab.bytes.byteLength - this.#filledBytes
+      const room = this.#slabEnd - this.#filledBytes
       const part = rest.byteLength > room ? rest.subarray(0, room) : rest
       this.#slab.bytes.set(part, this.#filledBytes)
       this.#filledBytes += part.byteLength
       rest = rest.subarray(part.byteLength)
-      if (this.#filledBytes === this.#slab.bytes.byteLength) this.#dispatch()
+      if (this.#filledBytes === this.#slabEnd) this.#dispatch()
     }
     if (this.#failure !== null) throw this.#failure
   }
 
   async #makeRoom(): Promise<void> {
-    while (this.#inFlight.size >= SLABS_IN_FLIGHT) await Promise.race(this.#inFlight)
+    while (this.#hashing.size >= SLABS_IN_FLIGHT) await Promise.race(this.#hashing)
+    await this.#options.writer.ready(this.#options.signal)
     if (this.#takenBytes - this.#spaceCheckedAt >= SPACE_CHECK_BYTES) {
       await this.#options.assertSpace(this.#takenBytes - this.#dispatchedBytes)
       this.#spaceCheckedAt = this.#takenBytes
@@ -161,21 +182,28 @@ class Receiver {
     if (slab === null) return
     const bytes = slab.bytes.subarray(this.#firstByte, this.#filledBytes)
     this.#slab = null
+    const { bodyHash, digest, writer } = this.#options
+    const { boundaryBytes } = writer
     this.#dispatchedBytes += bytes.byteLength
-    this.#options.bodyHash?.update(bytes)
-    const taken = Promise.all([this.#options.writer.write(bytes), this.#options.digest?.update(bytes)])
-      .then(
-        () => {},
-        (error) => {
-          this.#failure ??= error
-        },
-      )
-      .finally(() => {
-        slab.release()
-        this.#inFlight.delete(taken)
+    bodyHash?.update(bytes)
+    const hashing = this.#track(this.#hashing, digest?.update(bytes))
+    const writing = this.#track(this.#writing, writer.write(bytes))
+    void Promise.all([hashing, writing]).then(() => slab.release())
+    const isDue = Number.isFinite(boundaryBytes)
+      ? this.#dispatchedBytes === boundaryBytes
+      : this.#dispatchedBytes - this.#lastCheckpoint.bytes >= CHECKPOINT_BYTES
+    if (isDue) this.#startCheckpoint()
+  }
+
+  /** `work`, among those under way until it settles; never rejects: its failure is the upload's. */
+  #track(underWay: Set<Promise<void>>, work: Promise<void> | undefined): Promise<void> {
+    const tracked = Promise.resolve(work)
+      .catch((error) => {
+        this.#failure ??= error
       })
-    this.#inFlight.add(taken)
-    if (this.#dispatchedBytes - this.#lastCheckpoint.bytes >= CHECKPOINT_BYTES) this.#startCheckpoint()
+      .finally(() => underWay.delete(tracked))
+    underWay.add(tracked)
+    return tracked
   }
 
   /** Records how far we are without stopping the flow; one at a time. */
@@ -189,19 +217,21 @@ class Receiver {
     // Asked for now, so that it is the state after exactly the bytes dispatched so far.
     const digestState = digest === null ? null : digest.save()
     digestState?.catch(() => {})
-    const written = Promise.all(this.#inFlight)
+    const hashed = Promise.all(this.#hashing)
     this.#lastCheckpoint = { bytes: offsetBytes, at: performance.now() }
-    this.#checkpointing = written
-      .then(async () => {
+    // A failed sync ends the request: the system tells of lost pages once, and the next sync would succeed without them.
+    this.#checkpointing = Promise.all([writer.sync(), hashed])
+      .then(async ([stored]) => {
         if (this.#failure !== null) return
-        // A failed sync ends the request: the system tells of lost pages once, and the next sync would succeed without them.
-        await writer.sync()
-        const checkpoint = { offsetBytes, digestState: await digestState }
-        await record(checkpoint).catch((error: unknown) => {
-          // A database that is away for a moment costs a checkpoint, not the upload; a lost lease ends it.
-          if (!isAppError(error, 'UNAVAILABLE')) throw error
-          onTrouble(error)
-        })
+        const checkpoint = { offsetBytes, digestState: await digestState, stored }
+        await record(checkpoint).then(
+          () => writer.confirm(stored),
+          (error: unknown) => {
+            // A database that is away for a moment costs a checkpoint, not the upload; a lost lease ends it.
+            if (!isAppError(error, 'UNAVAILABLE')) throw error
+            onTrouble(error)
+          },
+        )
       })
       .catch((error) => {
         this.#failure ??= error
@@ -232,8 +262,12 @@ function readBody(
       // A request that is cut after we stopped listening must not crash the process.
       source.on('error', () => {})
       options.signal.removeEventListener('abort', onStop)
-      // A chunk that still waits for a slab is taken or given up before anything is counted.
-      Promise.resolve(isWaiting).then(act, reject)
+      // A chunk that still waits for memory is taken or, when we have to stop, given up before anything is counted.
+      Promise.resolve(isWaiting)
+        .catch((error) => {
+          if (error !== options.signal.reason) throw error
+        })
+        .then(act, reject)
     }
     const onData = (chunk: Buffer) => {
       lastChunkAt = performance.now()
@@ -252,6 +286,7 @@ function readBody(
         },
         (error) => {
           isWaiting = null
+          if (hasEnded) return
           // Full, and seen in time: what was taken so far is kept. Any other trouble leaves the last checkpoint.
           const isFull = isAppError(error, 'INSUFFICIENT_STORAGE')
           settle(() => (isFull ? resolve({ isWhole: false, stopReason: error }) : reject(error)))

@@ -8,6 +8,7 @@ import { translateDatabaseError } from '../database/client.js'
 import type { Digests } from '../digests/digest.js'
 import { AppError } from '../errors.js'
 import { appendUploadEvents } from '../events/log.js'
+import type { Ledger, StoredPart } from '../storage/store.js'
 import type { ListQuery, Position } from './list-query.js'
 import { isId, isToken } from './random.js'
 import type { Upload, UploadDescription, UploadState } from './upload.js'
@@ -37,6 +38,13 @@ export interface WholeUpload {
   retrievalToken: string
 }
 
+/** What the records are told of bytes that are durable now. */
+export interface Acknowledged {
+  offsetBytes: number
+  digestState: Uint8Array | null
+  stored: Ledger
+}
+
 export interface Fence {
   uploadId: string
   epoch: bigint
@@ -45,7 +53,8 @@ export interface Fence {
 const COLUMNS =
   Prisma.raw(`id, owner, state::text AS state, filename, content_type AS "contentType", key, label,
   relative_path AS "relativePath", note, tus_metadata AS "tusMetadata", size_bytes AS "sizeBytes",
-  offset_bytes AS "offsetBytes", digest_state AS "digestState", declared_md5 AS "declaredMd5",
+  offset_bytes AS "offsetBytes", digest_state AS "digestState", reread_bytes AS "rereadBytes",
+  multipart_id AS "multipartId", declared_md5 AS "declaredMd5",
   declared_sha1 AS "declaredSha1", declared_sha256 AS "declaredSha256", md5, sha1, sha256,
   retrieval_token AS "retrievalToken", warnings, error_code AS "errorCode", error_detail AS "errorDetail",
   created_at AS "createdAt", last_write_at AS "lastWriteAt", finished_at AS "finishedAt", expires_at AS "expiresAt",
@@ -53,6 +62,11 @@ const COLUMNS =
   lease_epoch AS "leaseEpoch", (lease_holder IS NOT NULL AND lease_until > now()) AS "isHeld"`)
 
 const FREE_LEASE = Prisma.raw(`lease_holder = NULL, lease_until = NULL`)
+
+/** What has ended, or become an object, needs no ledger. */
+const DROP_PARTS = Prisma.raw(
+  `dropped AS (DELETE FROM parts USING changed WHERE parts.upload_id = changed.id)`,
+)
 
 export class Records {
   readonly #prisma: PrismaClient
@@ -183,22 +197,43 @@ export class Records {
     await this.#query(Prisma.sql`UPDATE uploads SET ${FREE_LEASE} WHERE lease_holder IS NOT NULL`)
   }
 
-  /** Acknowledges: the first `offsetBytes` bytes are durable in the store, and `digestState` is theirs. */
+  /**
+   * Acknowledges: the first `offsetBytes` bytes are durable in the store, `digestState` is theirs, and `stored` tells
+   * where those are that the ledger hasn't named yet.
+   */
   async advance(
     fence: Fence,
-    offsetBytes: number,
-    digestState: Uint8Array | null,
+    { offsetBytes, digestState, stored }: Acknowledged,
     options: { release: boolean },
   ): Promise<Upload> {
     return this.#fenced(
       fence,
       Prisma.sql`
-      UPDATE uploads SET offset_bytes = ${offsetBytes}, digest_state = ${digestState}, last_write_at = now(),
-        expires_at = GREATEST(expires_at, ${this.#sessionEnd(Prisma.sql`created_at`)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
-      WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
-        AND offset_bytes <= ${offsetBytes}
-      RETURNING ${COLUMNS}`,
+      WITH changed AS (
+        UPDATE uploads SET offset_bytes = ${offsetBytes}, digest_state = ${digestState}, last_write_at = now(),
+          ${multipartOf(stored)},
+          expires_at = GREATEST(expires_at, ${this.#sessionEnd(Prisma.sql`created_at`)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
+        WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
+          AND offset_bytes <= ${offsetBytes}
+        RETURNING *
+      ) ${placeParts(stored)}
+      SELECT ${COLUMNS} FROM changed`,
     )
+  }
+
+  /**
+   * The ledger of an upload, in order. With `isForWriter` from its last `part` on, which is all that writing needs: a big
+   * upload has thousands.
+   */
+  async ledger(upload: Upload, { isForWriter }: { isForWriter: boolean }): Promise<Ledger> {
+    const from = isForWriter
+      ? Prisma.sql`AND start_bytes >= COALESCE(
+          (SELECT max(start_bytes) FROM parts WHERE upload_id = ${upload.id} AND kind = 'part'), 0)`
+      : Prisma.empty
+    const rows = await this.#query<PartRow>(Prisma.sql`
+      SELECT kind::text AS kind, start_bytes AS "startBytes", size_bytes AS "sizeBytes", name, etag FROM parts
+      WHERE upload_id = ${upload.id} ${from} ORDER BY start_bytes`)
+    return { multipartId: upload.multipartId, parts: rows.map(toPart) }
   }
 
   async declareSize(fence: Fence, sizeBytes: number): Promise<Upload> {
@@ -211,44 +246,65 @@ export class Records {
     )
   }
 
-  /** Acknowledges the last byte. From here on, finishing is ours alone. `digests` are null when they must be read again. */
-  async beginFinalizing(fence: Fence, digests: Digests | null): Promise<Upload> {
+  /**
+   * Acknowledges the last byte. From here on, finishing is ours alone.
+   *
+   * @param digests null when the bytes must be read again
+   * @param stored where those bytes are that the ledger hasn't named yet
+   */
+  async beginFinalizing(fence: Fence, digests: Digests | null, stored: Ledger): Promise<Upload> {
     return this.#fenced(
       fence,
       Prisma.sql`
       WITH changed AS (
         UPDATE uploads SET state = 'finalizing', offset_bytes = size_bytes, digest_state = NULL, last_write_at = now(),
+          reread_bytes = ${digests === null ? 0 : null}::bigint, ${multipartOf(stored)},
           md5 = ${digests?.md5 ?? null}, sha1 = ${digests?.sha1 ?? null}, sha256 = ${digests?.sha256 ?? null},
           expires_at = GREATEST(expires_at, created_at + ${this.#lifetimes.uploadTtlSeconds} * interval '1 second')
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' RETURNING *
-      ), told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
+      ) ${placeParts(stored)}, told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
       SELECT ${COLUMNS} FROM changed`,
+    )
+  }
+
+  /** Finishing has read the object's first `rereadBytes` bytes again; whoever goes on begins there. */
+  async recordReread(fence: Fence, rereadBytes: number, digestState: Uint8Array): Promise<void> {
+    await this.#fenced(
+      fence,
+      Prisma.sql`
+      UPDATE uploads SET reread_bytes = ${rereadBytes}, digest_state = ${digestState}
+      WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'finalizing' RETURNING id`,
     )
   }
 
   /**
    * Ready: the record, the blob and the event in one statement; frees the lease.
    *
+   * @param finished.hasLeftovers more may be left of the temporary than its object, and has to go
    * @returns the record, and the object under the upload's id when another blob already holds the same content
    */
   async commitReady(
     fence: Fence,
-    finished: { digests: Digests; warnings: string[]; retrievalToken: string },
+    finished: { digests: Digests; warnings: string[]; retrievalToken: string; hasLeftovers: boolean },
   ): Promise<{ upload: Upload; discarded: Discarded[] }> {
-    const { digests } = finished
+    const { digests, hasLeftovers } = finished
     const upload = await this.#fenced<Upload & { objectKey: string }>(
       fence,
       Prisma.sql`
       WITH changed AS (
         UPDATE uploads SET state = 'ready', finished_at = now(), md5 = ${digests.md5}, sha1 = ${digests.sha1},
-          sha256 = ${digests.sha256}, warnings = ${finished.warnings}, retrieval_token = ${finished.retrievalToken},
+          sha256 = ${digests.sha256}, digest_state = NULL, reread_bytes = NULL, warnings = ${finished.warnings}, retrieval_token = ${finished.retrievalToken},
           ${FREE_LEASE}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'finalizing' RETURNING *
+      ), ${DROP_PARTS}, leftover AS (
+        INSERT INTO garbage (kind, object_key) SELECT 'temporary', id FROM changed WHERE ${hasLeftovers}
+        ON CONFLICT DO NOTHING
       ), ${this.#placeBlobs()}, told AS (${appendUploadEvents('changed', 'upload.ready.v1')})
       SELECT ${COLUMNS}, (SELECT object_key FROM placed) AS "objectKey" FROM changed`,
     )
     const { objectKey, ...record } = upload
-    return { upload: record, discarded: spareObject(fence.uploadId, objectKey) }
+    const leftovers: Discarded[] = hasLeftovers ? [{ kind: 'temporary', objectKey: fence.uploadId }] : []
+    return { upload: record, discarded: [...spareObject(fence.uploadId, objectKey), ...leftovers] }
   }
 
   /** Failed for good: keeps both digests and the reason, gives up the bytes. */
@@ -264,10 +320,10 @@ export class Records {
         UPDATE uploads SET state = 'failed', finished_at = now(), error_code = ${failure.code},
           error_detail = ${failure.detail}, md5 = COALESCE(${digests?.md5 ?? null}, md5),
           sha1 = COALESCE(${digests?.sha1 ?? null}, sha1), sha256 = COALESCE(${digests?.sha256 ?? null}, sha256),
-          digest_state = NULL, ${FREE_LEASE}
+          digest_state = NULL, reread_bytes = NULL, ${FREE_LEASE}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state IN ('receiving', 'finalizing')
         RETURNING *
-      ), discarded AS (
+      ), ${DROP_PARTS}, discarded AS (
         INSERT INTO garbage (kind, object_key)
         SELECT kind, id FROM changed, unnest(enum_range(NULL::"GarbageKind")) AS kind ON CONFLICT DO NOTHING
       ), told AS (${appendUploadEvents('changed', 'upload.failed.v1')})
@@ -296,12 +352,18 @@ export class Records {
       const [upload] = await transaction.$queryRaw<Upload[]>`
         WITH changed AS (
           UPDATE uploads SET state = ${end}::"UploadState", finished_at = COALESCE(finished_at, now()),
-            digest_state = NULL, lease_epoch = lease_epoch + 1, ${FREE_LEASE}
+            digest_state = NULL, reread_bytes = NULL, lease_epoch = lease_epoch + 1, ${FREE_LEASE}
           WHERE id = ${id} RETURNING *
-        ), told AS (${appendUploadEvents('changed', `upload.${end}.v1`)})
+        ), ${DROP_PARTS}, told AS (${appendUploadEvents('changed', `upload.${end}.v1`)})
         SELECT ${COLUMNS} FROM changed`
-      const discarded =
-        blobKey === null ? bothRooms(id) : await dropUnreferencedBlob(transaction, before.sha256)
+      // A store that lost an answer may have left something of the temporary of a ready upload, too.
+      const discarded: Discarded[] =
+        blobKey === null
+          ? bothRooms(id)
+          : [
+              { kind: 'temporary', objectKey: id },
+              ...(await dropUnreferencedBlob(transaction, before.sha256)),
+            ]
       await transaction.garbage.createMany({ data: discarded, skipDuplicates: true })
       return { upload: upload as Upload, discarded }
     })
@@ -475,6 +537,37 @@ function toRow({
     retrieval_token: retrievalToken,
     warnings,
   }
+}
+
+interface PartRow extends Omit<StoredPart, 'startBytes' | 'sizeBytes'> {
+  startBytes: bigint
+  sizeBytes: bigint
+}
+
+function toPart(row: PartRow): StoredPart {
+  return { ...row, startBytes: Number(row.startBytes), sizeBytes: Number(row.sizeBytes) }
+}
+
+/** The multipart upload is made by whoever writes its first part; the newest counts, since its parts do. */
+function multipartOf({ multipartId }: Ledger): Prisma.Sql {
+  return Prisma.sql`multipart_id = COALESCE(${multipartId}, multipart_id)`
+}
+
+/** Enters parts of the upload in `changed` into the ledger. One replaces all that begin inside the stretch that it covers. */
+function placeParts({ parts }: Ledger): Prisma.Sql {
+  if (parts.length === 0) return Prisma.empty
+  return Prisma.sql`, fresh AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(parts)}::jsonb) AS fresh (
+        kind text, "startBytes" bigint, "sizeBytes" bigint, name text, etag text)
+    ), replaced AS (
+      DELETE FROM parts USING changed, fresh WHERE parts.upload_id = changed.id
+        AND parts.start_bytes > "startBytes" AND parts.start_bytes < "startBytes" + "sizeBytes"
+    ), placed_parts AS (
+      INSERT INTO parts (upload_id, start_bytes, size_bytes, kind, name, etag)
+      SELECT changed.id, "startBytes", "sizeBytes", kind::"PartKind", name, etag FROM changed, fresh
+      ON CONFLICT (upload_id, start_bytes) DO UPDATE SET size_bytes = excluded.size_bytes, kind = excluded.kind,
+        name = excluded.name, etag = excluded.etag
+    )`
 }
 
 /** Where an upload that never became a blob may have left bytes. */

@@ -16,6 +16,8 @@ export interface Report {
   /** Null while the length is deferred. */
   size: number | null
   offset: number
+  /** While finishing has to read the stored bytes again for their checksums: how many are done; otherwise null. */
+  reread_bytes: number | null
   checksums: { md5: string; sha1: string; sha256: string } | null
   declared_checksums: { md5: string | null; sha1: string | null; sha256: string | null }
   /** The content's name: its SHA-256. */
@@ -47,6 +49,7 @@ export function reportOf(upload: Upload, publicUrl: string): Report {
     note: upload.note,
     size: upload.sizeBytes === null ? null : Number(upload.sizeBytes),
     offset: Number(upload.offsetBytes),
+    reread_bytes: upload.rereadBytes === null ? null : Number(upload.rereadBytes),
     checksums: md5 !== null && sha1 !== null && sha256 !== null ? { md5, sha1, sha256 } : null,
     declared_checksums: {
       md5: upload.declaredMd5,

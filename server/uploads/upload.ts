@@ -47,6 +47,10 @@ export interface Upload {
   sizeBytes: bigint | null
   offsetBytes: bigint
   digestState: Uint8Array | null
+  /** How far finishing has read the object again; null when it doesn't have to. */
+  rereadBytes: bigint | null
+  /** The multipart upload of its parts, in a store that has such a thing. */
+  multipartId: string | null
   declaredMd5: string | null
   declaredSha1: string | null
   declaredSha256: string | null

@@ -1,11 +1,26 @@
 // Retrieval, as RFC 9110 and PASTA want it, through the real server.
 
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import { readConfig } from '../../server/config.js'
+import { type Database, openDatabase } from '../../server/database/client.js'
+import { type RetrievalOptions, retrievalRoutes } from '../../server/files/routes.js'
+import { createLog } from '../../server/ops/log.js'
+import { requestId } from '../../server/ops/request-id.js'
+import { problemHandler } from '../../server/problem.js'
+import { LocalStore } from '../../server/storage/local.js'
+import type { Presentation } from '../../server/storage/store.js'
+import { Records } from '../../server/uploads/records.js'
 import type { Report } from '../../server/uploads/report.js'
 import { type Answer, ask } from '../dialects/exchange.js'
 import { expectProblem } from '../dialects/problem-of.js'
 import { checksumsOf, pathOf, rowsOf, someBytes, stored, TusClient } from '../dialects/tus-client.js'
+import { createTestBucket, describeS3, type TestBucket } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
 
 const bytes = someBytes(1_000_003)
@@ -302,5 +317,166 @@ describe('what is not there', () => {
     expectProblem(await get({}, 'GET', first), 410, 'GONE')
     const answer = await get({}, 'GET', second)
     expect(checksumsOf(answer.body)).toEqual(checksumsOf(content))
+  })
+})
+
+describe('RETRIEVAL_MODE=redirect', () => {
+  /** What the store was asked for, and whether it has URLs at all. */
+  const asked: { key: string; seconds: number; presentation: Presentation }[] = []
+  let hasUrls = true
+
+  let database: Database
+  let redirecting: Server
+  let origin: string
+
+  beforeAll(async () => {
+    database = await openDatabase(server.databaseUrl ?? '')
+    const local = new LocalStore(path.join(server.dataDir, 'store'))
+    await local.open()
+    // The server's own store, as if it could also be reached at store.example.org.
+    const store: RetrievalOptions['store'] = {
+      sendObject: (...args) => local.sendObject(...args),
+      objectUrl: async (key, seconds, presentation) => {
+        asked.push({ key, seconds, presentation })
+        return hasUrls ? `https://store.example.org/${key}?signature=1` : null
+      },
+    }
+    const records = new Records(database.prisma, readConfig({}))
+    const app = express()
+    app.use(requestId).use('/r', retrievalRoutes({ records, store, mode: 'redirect' }))
+    app.use(problemHandler(createLog({ level: 'silent' })))
+    redirecting = createServer(app).listen(0, '127.0.0.1')
+    await once(redirecting, 'listening')
+    origin = `http://127.0.0.1:${(redirecting.address() as AddressInfo).port}`
+  })
+  afterAll(async () => {
+    redirecting.close()
+    await database.close()
+  })
+
+  function getThere(headers: Record<string, string> = {}, method = 'GET', of: Report = report) {
+    asked.length = 0
+    return ask(origin, { method, path: pathOf(of.retrieval_url), headers })
+  }
+
+  test('GET is sent on, for five minutes, to an answer with the name and the type of the file', async () => {
+    const answer = await getThere()
+    expect([answer.status, answer.body.length]).toEqual([302, 0])
+    expect(answer.headers).toMatchObject({
+      location: `https://store.example.org/${report.id}?signature=1`,
+      'cache-control': 'no-store',
+    })
+    // They are the file's, and this answer isn't the file.
+    for (const name of ['etag', 'repr-digest', 'content-disposition', 'accept-ranges', 'last-modified']) {
+      expect(answer.headers[name]).toBeUndefined()
+    }
+    expect(asked).toEqual([
+      {
+        key: report.id,
+        seconds: 300,
+        presentation: {
+          contentType: 'text/csv',
+          contentDisposition: 'attachment; filename="lake temperature.csv"',
+        },
+      },
+    ])
+  })
+
+  test('a range is for the store to serve', async () => {
+    for (const range of ['bytes=0-9', 'bytes=99999999-']) {
+      expect((await getThere({ Range: range })).status).toBe(302)
+    }
+  })
+
+  test('HEAD is answered here: the URL would be signed for GET alone', async () => {
+    const answer = await getThere({}, 'HEAD')
+    expect([answer.status, answer.headers['content-length'], answer.headers.etag]).toEqual([
+      200,
+      String(bytes.length),
+      etag(),
+    ])
+    expect(answer.headers.location).toBeUndefined()
+    expect(asked).toEqual([])
+  })
+
+  test('what the client has already is 304, without a URL', async () => {
+    const answer = await getThere({ 'If-None-Match': etag() })
+    expect([answer.status, answer.headers.location]).toEqual([304, undefined])
+    expect(asked).toEqual([])
+  })
+
+  test('a store without URLs has its bytes sent', async () => {
+    hasUrls = false
+    try {
+      const answer = await getThere()
+      expect(answer.status).toBe(200)
+      expectBytes(answer, 0, bytes.length)
+    } finally {
+      hasUrls = true
+    }
+  })
+
+  test('unknown 404, unfinished no URL at all, deleted and expired 410: no signed URL is made for them', async () => {
+    const unknown = await ask(origin, { method: 'GET', path: `/r/${'A'.repeat(27)}/x` })
+    expectProblem(unknown, 404, 'NOT_FOUND')
+    expect((await tus.report(await tus.begin(10))).retrieval_url).toBeNull()
+    const [deleted, expired] = [await tus.put(Buffer.from('gone')), await tus.put(Buffer.from('late'))]
+    await tus.remove(deleted.id)
+    await rowsOf(server, `UPDATE uploads SET expires_at = now() WHERE id = $1`, [expired.id])
+    for (const ended of [deleted, expired]) {
+      const answer = await getThere({}, 'GET', ended)
+      expectProblem(answer, 410, 'GONE')
+      expect(answer.headers.location).toBeUndefined()
+    }
+    expect(asked).toEqual([])
+  })
+})
+
+describeS3('RETRIEVAL_MODE=redirect on S3', () => {
+  let bucket: TestBucket
+  let onS3: TestServer
+
+  beforeAll(async () => {
+    bucket = await createTestBucket()
+    onS3 = await startServer({ env: { ...bucket.env(), RETRIEVAL_MODE: 'redirect' } })
+  }, 60_000)
+  afterAll(async () => {
+    await onS3.dispose()
+    await bucket.drop()
+  })
+
+  test('whoever follows the URL gets the bytes from the bucket, named and typed, whole or a range', async () => {
+    const staged = await new TusClient(onS3).put(bytes, { filename: '湖 1.csv', filetype: 'text/csv' })
+    const sent = await ask(onS3.url, { method: 'GET', path: pathOf(staged.retrieval_url) })
+    expect(sent.status).toBe(302)
+    const url = new URL(String(sent.headers.location))
+    expect(url.origin).toBe(bucket.endpoint)
+    expect(url.searchParams.get('X-Amz-Expires')).toBe('300')
+
+    const whole = await ask(url.origin, { method: 'GET', path: url.pathname + url.search })
+    expect(whole.status).toBe(200)
+    expectBytes(whole, 0, bytes.length)
+    expect(whole.headers).toMatchObject({
+      'content-type': 'text/csv',
+      'content-disposition': `attachment; filename="? 1.csv"; filename*=UTF-8''%E6%B9%96%201.csv`,
+    })
+    const range = await ask(url.origin, {
+      method: 'GET',
+      path: url.pathname + url.search,
+      headers: { Range: 'bytes=10-19' },
+    })
+    expect(range.status).toBe(206)
+    expectBytes(range, 10, 20)
+    // No log holds what lets others in.
+    expect(onS3.logs()).not.toContain('X-Amz-Signature')
+  })
+
+  test('HEAD of such a URL is refused by S3, and so it is answered by the server', async () => {
+    const staged = await new TusClient(onS3).put(Buffer.from('head'))
+    const path = pathOf(staged.retrieval_url)
+    const url = new URL(String((await ask(onS3.url, { method: 'GET', path })).headers.location))
+    expect((await ask(url.origin, { method: 'HEAD', path: url.pathname + url.search })).status).toBe(403)
+    const head = await ask(onS3.url, { method: 'HEAD', path })
+    expect([head.status, head.headers['content-length']]).toEqual([200, '4'])
   })
 })

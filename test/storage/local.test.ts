@@ -15,12 +15,15 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { FolderSync } from '../../server/storage/folder-sync.js'
 import { LocalStore } from '../../server/storage/local.js'
+import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import { storeContract } from './store-contract.js'
 
 storeContract('LocalStore', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-store-'))
   return { store: new LocalStore(folder), dispose: () => rm(folder, { recursive: true, force: true }) }
 })
+
+const BEGINNING = { offsetBytes: 0, sizeBytes: null, ledger: EMPTY_LEDGER }
 
 /** What every open file of node:fs/promises inherits from. */
 async function fileHandles(): Promise<FileHandle> {
@@ -57,7 +60,7 @@ describe('LocalStore on its disk', () => {
 
   test('an object gets its name by a rename: a reader sees all of it or nothing', async () => {
     await store.createTemporary(key)
-    const writer = await store.openTemporary(key, 0)
+    const writer = await store.openTemporary(key, BEGINNING)
     await writer.write(Buffer.from('whole'))
     await writer.close()
     const before = await stat(path.join(inRoom('tmp'), key))
@@ -72,7 +75,7 @@ describe('LocalStore on its disk', () => {
     await store.createTemporary(key)
     // The folder, for the new name.
     expect(sync).toHaveBeenCalledTimes(1)
-    const writer = await store.openTemporary(key, 0)
+    const writer = await store.openTemporary(key, BEGINNING)
     await writer.write(Buffer.from('x'))
     expect(datasync).not.toHaveBeenCalled()
     await writer.sync()
@@ -90,7 +93,7 @@ describe('LocalStore on its disk', () => {
     await rm(path.join(inRoom('tmp'), key), { force: true })
     // A device that is always full.
     await symlink('/dev/full', path.join(inRoom('tmp'), key))
-    const writer = await store.openTemporary(key, 0)
+    const writer = await store.openTemporary(key, BEGINNING)
     await expect(writer.write(Buffer.from('x'))).rejects.toMatchObject({
       name: 'AppError',
       code: 'INSUFFICIENT_STORAGE',
@@ -106,11 +109,11 @@ describe('LocalStore on its disk', () => {
       return Reflect.apply(write, this, [bytes, offset, 1, position])
     } as typeof write)
     await store.createTemporary(key)
-    const writer = await store.openTemporary(key, 0)
+    const writer = await store.openTemporary(key, BEGINNING)
     await writer.write(Buffer.from('byte by byte'))
     await writer.close()
     await store.complete(key, 12)
-    expect(String(await store.readObjectHead(key, 100))).toBe('byte by byte')
+    expect(String((await store.readObjectHead(key, 100)).head)).toBe('byte by byte')
   })
 
   test('a folder that is away is UNAVAILABLE, and its return is noticed', async () => {

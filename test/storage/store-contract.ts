@@ -4,7 +4,15 @@ import { randomBytes } from 'node:crypto'
 import { PassThrough, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { ByteRange, Store, StoredItem } from '../../server/storage/store.js'
+import {
+  type ByteRange,
+  EMPTY_LEDGER,
+  type Ledger,
+  type Store,
+  type StoredItem,
+  type StoredPart,
+  type TemporaryWriter,
+} from '../../server/storage/store.js'
 
 /** A store to be tested, opened by the contract; `dispose` removes what is left of it. */
 export interface TestedStore {
@@ -28,15 +36,54 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
 
     const newKey = () => randomBytes(20).toString('hex')
     const bytes = randomBytes(1_000_003)
+    const never = new AbortController().signal
 
-    async function putTemporary(content: Uint8Array): Promise<string> {
+    /** A writer at the end of what `ledger` names, which is the beginning when there is none. */
+    function openAt(
+      key: string,
+      offsetBytes: number,
+      ledger = EMPTY_LEDGER,
+      sizeBytes: number | null = null,
+    ) {
+      return store.openTemporary(key, { offsetBytes, sizeBytes, ledger })
+    }
+
+    /** Writes `content` on and makes it durable. @returns the ledger, as the records would have it then */
+    async function append(
+      key: string,
+      content: Uint8Array,
+      { from = 0, ledger = EMPTY_LEDGER, sizeBytes = null }: Partial<Appended> = {},
+    ): Promise<Ledger> {
+      const writer = await openAt(key, from, ledger, sizeBytes)
+      const written = await write(writer, from, content)
+      const stored = await writer.sync()
+      await Promise.all(written)
+      writer.confirm(stored)
+      await writer.close()
+      return record(ledger, stored)
+    }
+
+    /** Hands `content` over in slices that end at the writer's boundaries. @returns the writes, under way */
+    async function write(
+      writer: TemporaryWriter,
+      from: number,
+      content: Uint8Array,
+    ): Promise<Promise<void>[]> {
+      const writes: Promise<void>[] = []
+      for (let at = 0; at < content.length; ) {
+        await writer.ready(never)
+        const end = Math.min(content.length, at + 70_001, writer.boundaryBytes - from)
+        writes.push(writer.write(content.subarray(at, end)))
+        at = end
+      }
+      for (const one of writes) one.catch(() => {})
+      return writes
+    }
+
+    async function putTemporary(content: Uint8Array): Promise<{ key: string; ledger: Ledger }> {
       const key = newKey()
       await store.createTemporary(key)
-      const writer = await store.openTemporary(key, 0)
-      await writer.write(content)
-      await writer.sync()
-      await writer.close()
-      return key
+      return { key, ledger: await append(key, content) }
     }
 
     async function putObject(content: Uint8Array): Promise<string> {
@@ -45,10 +92,14 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       return key
     }
 
-    const readTemporary = (key: string, lengthBytes: number) =>
-      collect(store.readTemporary(key, { start: 0, end: lengthBytes }))
     const readObject = (key: string, lengthBytes: number) =>
       collect(store.readObject(key, { start: 0, end: lengthBytes }))
+
+    /** What the temporary has, by making an object of it. */
+    async function completed(key: string, sizeBytes: number, ledger: Ledger): Promise<Buffer> {
+      await store.complete(key, sizeBytes, ledger)
+      return readObject(key, sizeBytes)
+    }
 
     async function find(key: string): Promise<StoredItem[]> {
       const found: StoredItem[] = []
@@ -70,111 +121,112 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
     })
 
     describe('temporaries', () => {
-      test('a new one is empty, and is listed', async () => {
+      test('a new one is empty, and becomes an empty object', async () => {
         const key = newKey()
         await store.createTemporary(key)
-        expect(await find(key)).toMatchObject([{ room: 'temporary', key, sizeBytes: 0 }])
-        expect(await readTemporary(key, 0)).toHaveLength(0)
+        expect(await completed(key, 0, EMPTY_LEDGER)).toHaveLength(0)
+        expect(await find(key)).toMatchObject([{ room: 'object', key, sizeBytes: 0 }])
       })
 
-      test('bytes come back as they were written, in many writes', async () => {
-        const key = newKey()
-        await store.createTemporary(key)
-        const writer = await store.openTemporary(key, 0)
-        for (let at = 0; at < bytes.length; at += 70_001) await writer.write(bytes.subarray(at, at + 70_001))
-        await writer.sync()
-        await writer.close()
-        expect((await readTemporary(key, bytes.length)).equals(bytes)).toBe(true)
+      test('bytes come back as they were written, in many writes that need not wait for each other', async () => {
+        const { key, ledger } = await putTemporary(bytes)
+        expect((await completed(key, bytes.length, ledger)).equals(bytes)).toBe(true)
       })
 
-      test('writes need not wait for each other, and keep their order', async () => {
+      test('bytes come back as they were written, in many syncs, each by a writer of its own', async () => {
         const key = newKey()
         await store.createTemporary(key)
-        const writer = await store.openTemporary(key, 0)
-        await Promise.all(
-          [0, 1, 2, 3].map((i) => writer.write(bytes.subarray(i * 250_000, (i + 1) * 250_000))),
-        )
-        await writer.sync()
+        let ledger = EMPTY_LEDGER
+        for (let from = 0; from < bytes.length; from += 30_011)
+          ledger = await append(key, bytes.subarray(from, from + 30_011), { from, ledger })
+        expect((await completed(key, bytes.length, ledger)).equals(bytes)).toBe(true)
+      })
+
+      test('a sync leaves out nothing that was written before it, and writing goes on meanwhile', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await openAt(key, 0)
+        const before = await write(writer, 0, bytes.subarray(0, 300_000))
+        const synced = writer.sync()
+        const after = await write(writer, 300_000, bytes.subarray(300_000))
+        const stored = await synced
+        await Promise.all(before)
         await writer.close()
-        expect((await readTemporary(key, 1_000_000)).equals(bytes.subarray(0, 1_000_000))).toBe(true)
+        await Promise.allSettled(after)
+        const ledger = record(EMPTY_LEDGER, stored)
+        expect((await completed(key, 300_000, ledger)).equals(bytes.subarray(0, 300_000))).toBe(true)
       })
 
       test('the memory of a write that has resolved may be used again', async () => {
         const key = newKey()
         await store.createTemporary(key)
-        const writer = await store.openTemporary(key, 0)
+        const writer = await openAt(key, 0)
         const memory = Buffer.from('first')
-        await writer.write(memory)
+        const written = writer.write(memory)
+        const stored = await writer.sync()
+        await written
         memory.fill('x')
-        await writer.sync()
         await writer.close()
-        expect(String(await readTemporary(key, 5))).toBe('first')
+        expect(String(await completed(key, 5, record(EMPTY_LEDGER, stored)))).toBe('first')
+      })
+
+      test('what was not confirmed is told again', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await openAt(key, 0)
+        void writer.write(Buffer.from('one, '))
+        await writer.sync()
+        void writer.write(Buffer.from('two'))
+        const stored = await writer.sync()
+        await writer.close()
+        expect(String(await completed(key, 8, record(EMPTY_LEDGER, stored)))).toBe('one, two')
       })
 
       test('a writer goes on at its offset: what is before stays, what is behind is overwritten', async () => {
-        const key = await putTemporary(Buffer.from('acknowledged-UNACKNOWLEDGED'))
-        const writer = await store.openTemporary(key, 13)
-        await writer.write(Buffer.from('and more'))
-        await writer.sync()
-        await writer.close()
-        expect(String(await readTemporary(key, 21))).toBe('acknowledged-and more')
+        const { key, ledger } = await putTemporary(Buffer.from('acknowledged-'))
+        // Durable, and never recorded.
+        await append(key, Buffer.from('UNACKNOWLEDGED'), { from: 13, ledger })
+        const later = await append(key, Buffer.from('and more'), { from: 13, ledger })
+        expect(String(await completed(key, 21, later))).toBe('acknowledged-and more')
       })
 
-      test('closing waits for writes under way, and closing again is nothing', async () => {
+      test('a whole upload whose size is known becomes the object of its key', async () => {
         const key = newKey()
         await store.createTemporary(key)
-        const writer = await store.openTemporary(key, 0)
-        const writing = writer.write(bytes)
-        await writer.close()
-        await writing
-        await writer.close()
-        expect((await readTemporary(key, bytes.length)).equals(bytes)).toBe(true)
+        const ledger = await append(key, bytes, { sizeBytes: bytes.length })
+        expect((await completed(key, bytes.length, ledger)).equals(bytes)).toBe(true)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: bytes.length }])
       })
 
-      test.each<[string, ByteRange]>([
-        ['the first byte', { start: 0, end: 1 }],
-        ['the middle', { start: 400_000, end: 600_000 }],
-        ['the end', { start: 999_999, end: 1_000_003 }],
-        ['nothing', { start: 5, end: 5 }],
-      ])('a range can be read: %s', async (_, range) => {
-        const key = await putTemporary(bytes)
-        expect(
-          (await collect(store.readTemporary(key, range))).equals(bytes.subarray(range.start, range.end)),
-        ).toBe(true)
+      test('closing settles writes under way, and closing again is nothing', async () => {
+        const key = newKey()
+        await store.createTemporary(key)
+        const writer = await openAt(key, 0)
+        const writing = Promise.allSettled([writer.write(bytes)])
+        await writer.close()
+        expect(await writing).toHaveLength(1)
+        await writer.close()
       })
 
       test('a writer that would leave a hole is refused: CONFLICT, and the temporary is as it was', async () => {
-        const key = await putTemporary(Buffer.from('ten bytes!'))
+        const { key, ledger } = await putTemporary(Buffer.from('ten bytes!'))
         for (const offsetBytes of [11, 1_000_000]) {
-          await expect(store.openTemporary(key, offsetBytes)).rejects.toMatchObject({
+          await expect(openAt(key, offsetBytes, ledger)).rejects.toMatchObject({
             name: 'AppError',
             code: 'CONFLICT',
           })
         }
-        expect(await find(key)).toMatchObject([{ room: 'temporary', sizeBytes: 10 }])
-        const writer = await store.openTemporary(key, 10)
-        await writer.write(Buffer.from(' and more'))
-        await writer.close()
-        expect(String(await readTemporary(key, 19))).toBe('ten bytes! and more')
+        const later = await append(key, Buffer.from(' and more'), { from: 10, ledger })
+        expect(String(await completed(key, 19, later))).toBe('ten bytes! and more')
       })
 
       test('deleting one deletes it, and deleting it again is nothing', async () => {
-        const key = await putTemporary(bytes)
+        const { key, ledger } = await putTemporary(bytes)
+        expect(await find(key)).not.toEqual([])
         await store.deleteTemporary(key)
         await store.deleteTemporary(key)
         expect(await find(key)).toEqual([])
-        await expect(store.openTemporary(key, 0)).rejects.toMatchObject({ code: 'NOT_FOUND' })
-      })
-
-      test('what is not there is NOT_FOUND', async () => {
-        await expect(store.openTemporary(newKey(), 0)).rejects.toMatchObject({
-          name: 'AppError',
-          code: 'NOT_FOUND',
-        })
-        await expect(readTemporary(newKey(), 1)).rejects.toMatchObject({
-          name: 'AppError',
-          code: 'NOT_FOUND',
-        })
+        await expect(store.complete(key, bytes.length, ledger)).rejects.toMatchObject({ code: 'NOT_FOUND' })
       })
     })
 
@@ -182,54 +234,49 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       test.each([0, 1, bytes.length])(
         'a temporary of %d bytes becomes the object of its key',
         async (lengthBytes) => {
-          const key = await putTemporary(bytes.subarray(0, lengthBytes))
-          await store.complete(key, lengthBytes)
-          expect((await readObject(key, lengthBytes)).equals(bytes.subarray(0, lengthBytes))).toBe(true)
+          const { key, ledger } = await putTemporary(bytes.subarray(0, lengthBytes))
+          const object = await completed(key, lengthBytes, ledger)
+          expect(object.equals(bytes.subarray(0, lengthBytes))).toBe(true)
+          await store.deleteTemporary(key)
           expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: lengthBytes }])
         },
       )
 
       test('again, it is done already', async () => {
-        const key = await putTemporary(Buffer.from('twice'))
-        await store.complete(key, 5)
-        await store.complete(key, 5)
-        expect(String(await readObject(key, 5))).toBe('twice')
+        const { key, ledger } = await putTemporary(Buffer.from('twice'))
+        await store.complete(key, 5, ledger)
+        expect(String(await completed(key, 5, ledger))).toBe('twice')
       })
 
       test('by two at once, it is done once', async () => {
-        const key = await putTemporary(bytes)
+        const { key, ledger } = await putTemporary(bytes)
         const outcomes = await Promise.allSettled([
-          store.complete(key, bytes.length),
-          store.complete(key, bytes.length),
+          store.complete(key, bytes.length, ledger),
+          store.complete(key, bytes.length, ledger),
         ])
         expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
-        await store.complete(key, bytes.length)
-        expect((await readObject(key, bytes.length)).equals(bytes)).toBe(true)
+        expect((await completed(key, bytes.length, ledger)).equals(bytes)).toBe(true)
       })
 
-      test('bytes that nobody acknowledged, behind the size, are cut off', async () => {
-        const key = await putTemporary(Buffer.from('acknowledged-UNACKNOWLEDGED'))
-        await store.complete(key, 12)
-        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: 12 }])
-        expect(String(await readObject(key, 12))).toBe('acknowledged')
+      test('bytes that nobody acknowledged, behind the size, are no part of it', async () => {
+        const { key, ledger } = await putTemporary(Buffer.from('acknowledged'))
+        await append(key, Buffer.from('-UNACKNOWLEDGED'), { from: 12, ledger })
+        expect(String(await completed(key, 12, ledger))).toBe('acknowledged')
+        expect((await store.readObjectHead(key, 1)).sizeBytes).toBe(12)
       })
 
       test('with fewer bytes than promised it is CONFLICT, and the temporary stays', async () => {
-        const key = await putTemporary(Buffer.from('short'))
-        await expect(store.complete(key, 6)).rejects.toMatchObject({ name: 'AppError', code: 'CONFLICT' })
-        expect(String(await readTemporary(key, 5))).toBe('short')
-      })
-
-      test('what is nowhere is NOT_FOUND', async () => {
-        await expect(store.complete(newKey(), 1)).rejects.toMatchObject({
+        const { key, ledger } = await putTemporary(Buffer.from('short'))
+        await expect(store.complete(key, 6, ledger)).rejects.toMatchObject({
           name: 'AppError',
-          code: 'NOT_FOUND',
+          code: 'CONFLICT',
         })
+        expect(String(await completed(key, 5, ledger))).toBe('short')
       })
 
       test('an object of another size is not taken for this one', async () => {
         const key = await putObject(Buffer.from('other'))
-        await expect(store.complete(key, 4)).rejects.toMatchObject({ name: 'AppError' })
+        await expect(store.complete(key, 4, EMPTY_LEDGER)).rejects.toMatchObject({ name: 'AppError' })
         expect(String(await readObject(key, 5))).toBe('other')
       })
     })
@@ -254,8 +301,9 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         [5_000, 1024, 1024],
       ])('of %d bytes, the first %d are %d', async (sizeBytes, askedBytes, gottenBytes) => {
         const key = await putObject(bytes.subarray(0, sizeBytes))
-        const head = await store.readObjectHead(key, askedBytes)
+        const { head, sizeBytes: toldBytes } = await store.readObjectHead(key, askedBytes)
         expect(Buffer.from(head).equals(bytes.subarray(0, gottenBytes))).toBe(true)
+        expect(toldBytes).toBe(sizeBytes)
       })
 
       test('deleting one deletes it, and deleting it again is nothing', async () => {
@@ -267,8 +315,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       })
 
       test('the rooms are apart: a key in one is not in the other', async () => {
-        const key = newKey()
-        await store.createTemporary(key)
+        const { key } = await putTemporary(Buffer.from('unfinished'))
         await expect(store.readObjectHead(key, 1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
         await store.deleteObject(key)
         expect(await find(key)).toMatchObject([{ room: 'temporary' }])
@@ -351,7 +398,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
     describe('the list', () => {
       test('has both rooms, with sizes and times', async () => {
         const since = Date.now()
-        const temporary = await putTemporary(Buffer.from('abc'))
+        const { key: temporary } = await putTemporary(Buffer.from('abc'))
         const object = await putObject(Buffer.from('abcd'))
         const [first] = await find(temporary)
         const [second] = await find(object)
@@ -383,10 +430,9 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         const { sink } = collector()
         const acts: [string, () => Promise<unknown>][] = [
           ['createTemporary', () => store.createTemporary(key)],
-          ['openTemporary', () => store.openTemporary(key, 0)],
-          ['readTemporary', () => readTemporary(key, 1)],
+          ['openTemporary', () => openAt(key, 0)],
           ['deleteTemporary', () => store.deleteTemporary(key)],
-          ['complete', () => store.complete(key, 1)],
+          ['complete', () => store.complete(key, 0, EMPTY_LEDGER)],
           ['putObject', () => store.putObject(key, Buffer.from('x'))],
           ['readObjectHead', () => store.readObjectHead(key, 1)],
           ['readObject', () => readObject(key, 1)],
@@ -407,6 +453,23 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       })
     })
   })
+}
+
+interface Appended {
+  from: number
+  ledger: Ledger
+  sizeBytes: number | null
+}
+
+/** What the records make of `ledger` and what a writer has stored since: a part replaces all that it covers. */
+function record(ledger: Ledger, stored: Ledger): Ledger {
+  const covers = (part: StoredPart, other: StoredPart) =>
+    other.startBytes >= part.startBytes && other.startBytes < part.startBytes + part.sizeBytes
+  const kept = ledger.parts.filter((old) => !stored.parts.some((part) => covers(part, old)))
+  return {
+    multipartId: stored.multipartId ?? ledger.multipartId,
+    parts: [...kept, ...stored.parts].sort((a, b) => a.startBytes - b.startBytes),
+  }
 }
 
 async function namesIn(store: Store): Promise<string[]> {

@@ -16,6 +16,8 @@ export function anUpload(changes: Partial<Upload> = {}): Upload {
     sizeBytes: 100n,
     offsetBytes: 0n,
     digestState: null,
+    rereadBytes: null,
+    multipartId: null,
     declaredMd5: null,
     declaredSha1: null,
     declaredSha256: null,

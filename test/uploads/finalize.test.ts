@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { pino } from 'pino'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { RunningDigest } from '../../server/digests/digest.js'
+import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import { Sweep } from '../../server/sweep/sweep.js'
 import { randomId } from '../../server/uploads/random.js'
 import type { Upload } from '../../server/uploads/upload.js'
@@ -49,7 +50,7 @@ async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise
   const { records, store } = here
   const id = randomId()
   await store.createTemporary(id)
-  const writer = await store.openTemporary(id, 0)
+  const writer = await store.openTemporary(id, { offsetBytes: 0, sizeBytes: null, ledger: EMPTY_LEDGER })
   await writer.write(bytes)
   await writer.sync()
   await writer.close()
@@ -58,7 +59,7 @@ async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise
     seconds: 10,
   })
   const fence = { uploadId: id, epoch: upload.leaseEpoch }
-  await records.beginFinalizing(fence, knowsDigests ? digests : null)
+  await records.beginFinalizing(fence, knowsDigests ? digests : null, EMPTY_LEDGER)
   await records.releaseLease(fence)
   return id
 }
@@ -68,16 +69,20 @@ async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> 
   const { records, store } = here
   const id = randomId()
   await store.createTemporary(id)
-  const writer = await store.openTemporary(id, 0)
+  const writer = await store.openTemporary(id, { offsetBytes: 0, sizeBytes: null, ledger: EMPTY_LEDGER })
   await writer.write(bytes)
   await writer.sync()
   await writer.close()
   const held = { holder: 'x', seconds: 10 }
   const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length), held)
   const digestState = knowsDigests ? new RunningDigest().update(bytes).save() : null
-  await records.advance({ uploadId: id, epoch: upload.leaseEpoch }, bytes.length, digestState, {
-    release: false,
-  })
+  await records.advance(
+    { uploadId: id, epoch: upload.leaseEpoch },
+    { offsetBytes: bytes.length, digestState: digestState, stored: EMPTY_LEDGER },
+    {
+      release: false,
+    },
+  )
   return id
 }
 
@@ -138,7 +143,7 @@ describe('an interrupted finishing', () => {
 
   test('goes on when the object was in place, and the record did not say so yet', async () => {
     const id = await interrupted()
-    await here.store.complete(id, bytes.length)
+    await here.store.complete(id, bytes.length, EMPTY_LEDGER)
     await there.finalizer.resume(id)
     await expectReady(id)
   })
@@ -151,7 +156,7 @@ describe('an interrupted finishing', () => {
     await expectReady(id)
     const before = await here.records.get(id, EVERYONE)
     if (zombie === null) throw new Error('The lease was free.')
-    await here.finalizer.finish(zombie.lease, zombie.upload, digests)
+    await here.finalizer.finish(zombie.lease, zombie.upload, digests, EMPTY_LEDGER)
     const after = await here.records.get(id, EVERYONE)
     expect(after.retrievalToken).toBe(before.retrievalToken)
     await expectReady(id)
@@ -159,7 +164,11 @@ describe('an interrupted finishing', () => {
 
   test('behind the bytes that nobody acknowledged: they are no part of the file', async () => {
     const id = await interrupted({ knowsDigests: false })
-    const writer = await here.store.openTemporary(id, bytes.length)
+    const writer = await here.store.openTemporary(id, {
+      offsetBytes: bytes.length,
+      sizeBytes: null,
+      ledger: EMPTY_LEDGER,
+    })
     await writer.write(Buffer.from('unacknowledged'))
     await writer.close()
     await here.finalizer.resume(id)
@@ -250,7 +259,7 @@ describe('what does not fit', () => {
       if (claimed === null) throw new Error('The lease was free.')
       await there.intake.remove(id, EVERYONE)
       await here.finalizer
-        .finish(claimed.lease, claimed.upload, knowsDigests ? digests : null)
+        .finish(claimed.lease, claimed.upload, knowsDigests ? digests : null, EMPTY_LEDGER)
         .catch(() => {})
       await sleep(100)
       expect(await stateOf(id)).toBe('canceled')

@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import type { DigestPool } from '../../server/digests/pool.js'
 import { AppError } from '../../server/errors.js'
-import type { Store, TemporaryWriter } from '../../server/storage/store.js'
+import type { Store, TemporaryPosition, TemporaryWriter } from '../../server/storage/store.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
@@ -42,8 +42,8 @@ afterAll(async () => {
 
 /** The store, whose writers fail as `fault` says. */
 function faulty(store: Store): Store {
-  const openTemporary = async (key: string, offsetBytes: number): Promise<TemporaryWriter> => {
-    const writer = await store.openTemporary(key, offsetBytes)
+  const openTemporary = async (key: string, at: TemporaryPosition): Promise<TemporaryWriter> => {
+    const writer = await store.openTemporary(key, at)
     const unlessFaulty = (of: 'write' | 'sync') => {
       if (fault?.of !== of) return
       const { error, isOnce } = fault
@@ -51,14 +51,17 @@ function faulty(store: Store): Store {
       throw error
     }
     return {
+      boundaryBytes: writer.boundaryBytes,
+      ready: (signal) => writer.ready(signal),
       write: async (bytes) => {
         unlessFaulty('write')
         await writer.write(bytes)
       },
       sync: async () => {
         unlessFaulty('sync')
-        await writer.sync()
+        return writer.sync()
       },
+      confirm: (recorded) => writer.confirm(recorded),
       close: () => writer.close(),
     }
   }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { AppError } from '../../server/errors.js'
+import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import type { Lease } from '../../server/uploads/leases.js'
 import { randomId } from '../../server/uploads/random.js'
 import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
@@ -36,7 +37,11 @@ function holdUntilAsked({ leases, records }: Instance, lease: Lease, offsetBytes
   return new Promise((resolve, reject) => {
     lease.signal.addEventListener('abort', () => {
       records
-        .advance(lease, offsetBytes, null, { release: true })
+        .advance(
+          lease,
+          { offsetBytes: offsetBytes, digestState: null, stored: EMPTY_LEDGER },
+          { release: true },
+        )
         .then(() => leases.release(lease, true))
         .then(() => resolve(lease.signal.reason), reject)
     })
@@ -81,7 +86,13 @@ describe.each([
     await other().intake.remove(id, EVERYONE)
     for (let waited = 0; !lease.signal.aborted && waited < 1_000; waited += 20) await sleep(20)
     expect(lease.signal.aborted).toBe(true)
-    await expect(here.records.advance(lease, 5, null, { release: true })).rejects.toMatchObject({
+    await expect(
+      here.records.advance(
+        lease,
+        { offsetBytes: 5, digestState: null, stored: EMPTY_LEDGER },
+        { release: true },
+      ),
+    ).rejects.toMatchObject({
       code: 'LOCKED',
     })
     await here.leases.release(lease, false)
@@ -127,7 +138,13 @@ describe('a holder that does not let go', () => {
     expect(ms).toBeGreaterThan(1_000)
     expect(ms).toBeLessThan(3_500)
     const late = { uploadId: id, epoch: dead?.leaseEpoch ?? 0n }
-    await expect(here.records.advance(late, 999, null, { release: false })).rejects.toMatchObject({
+    await expect(
+      here.records.advance(
+        late,
+        { offsetBytes: 999, digestState: null, stored: EMPTY_LEDGER },
+        { release: false },
+      ),
+    ).rejects.toMatchObject({
       code: 'LOCKED',
     })
     expect((await here.records.get(id, EVERYONE)).offsetBytes).toBe(0n)

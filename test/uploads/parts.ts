@@ -18,6 +18,7 @@ import { Garbage } from '../../server/uploads/garbage.js'
 import { type Body, Intake } from '../../server/uploads/intake.js'
 import { Leases } from '../../server/uploads/leases.js'
 import { type Lifetimes, Records } from '../../server/uploads/records.js'
+import { Rereader } from '../../server/uploads/reread.js'
 import type { UploadDescription } from '../../server/uploads/upload.js'
 import { createTestDatabase, withConnection } from '../support/database.js'
 
@@ -83,9 +84,11 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   })
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
-  const finalizer = new Finalizer({ records, leases, store, garbage, log })
   const pool = new DigestPool({ threads: 1 })
   const digests = options.wrapDigests?.(pool) ?? pool
+  const slabs = new SlabPool(16)
+  const rereader = new Rereader(store, digests, slabs)
+  const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
   const intake = new Intake({
     records,
     leases,
@@ -94,7 +97,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     garbage,
     freeSpace: new FreeSpace(store, options.minFreeBytes ?? 0),
     digests,
-    slabs: new SlabPool(16),
+    slabs,
     log,
     maxFileBytes: 1024 ** 3,
     noProgressTimeoutSeconds: 5,

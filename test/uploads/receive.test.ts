@@ -1,9 +1,17 @@
-import { Readable } from 'node:stream'
-import { expect, test } from '@jest/globals'
-import { SlabPool } from '../../server/digests/slabs.js'
+import { createHash, randomBytes } from 'node:crypto'
+import { PassThrough, Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import { RunningDigest } from '../../server/digests/digest.js'
+import { DigestPool } from '../../server/digests/pool.js'
+import { SLAB_BYTES, SlabPool } from '../../server/digests/slabs.js'
 import { AppError } from '../../server/errors.js'
-import { receive } from '../../server/uploads/receive.js'
+import { EMPTY_LEDGER } from '../../server/storage/store.js'
+import { type Checkpoint, type ReceiveOptions, receive } from '../../server/uploads/receive.js'
+import { deferred, PartedWriter } from './parted-writer.js'
 
+const KIB = 1024
 const MIB = 1024 * 1024
 
 test('a store that fills up while bytes arrive ends the request, and all that was taken is kept', async () => {
@@ -12,12 +20,16 @@ test('a store that fills up while bytes arrive ends the request, and all that wa
   let isSynced = false
   const reception = await receive(Readable.from(Array.from({ length: 40 }, () => Buffer.alloc(MIB))), {
     writer: {
+      boundaryBytes: Number.POSITIVE_INFINITY,
+      ready: async () => {},
       write: async (bytes) => {
         writtenBytes += bytes.byteLength
       },
       sync: async () => {
         isSynced = true
+        return EMPTY_LEDGER
       },
+      confirm: () => {},
       close: async () => {},
     },
     digest: null,
@@ -40,4 +52,228 @@ test('a store that fills up while bytes arrive ends the request, and all that wa
   expect(writtenBytes).toBeLessThan(20 * MIB)
   expect(isSynced).toBe(true)
   expect(slabs.inUse).toBe(0)
+})
+
+describe('a writer with boundaries', () => {
+  const content = randomBytes(6 * MIB)
+  let pool: DigestPool
+
+  beforeAll(() => {
+    pool = new DigestPool({ threads: 2 })
+  })
+  afterAll(() => pool.close())
+
+  /** What `receive` is told when nothing is special. */
+  function options(writer: PartedWriter, over: Partial<ReceiveOptions> = {}): ReceiveOptions {
+    return {
+      writer,
+      digest: null,
+      slabs: new SlabPool(8),
+      offsetBytes: 0,
+      limitBytes: content.length,
+      bodyHash: null,
+      record: async () => {},
+      assertSpace: async () => {},
+      signal: new AbortController().signal,
+      noProgressMs: 200_000,
+      onTrouble: () => {},
+      ...over,
+    }
+  }
+
+  /** `bytes` in chunks of these lengths, again and again. */
+  function body(bytes: Buffer, chunkBytes: readonly number[]): Readable {
+    function* chunks() {
+      for (let at = 0, index = 0; at < bytes.length; index++) {
+        const end = at + (chunkBytes[index % chunkBytes.length] ?? 1)
+        yield bytes.subarray(at, end)
+        at = end
+      }
+    }
+    return Readable.from(chunks(), { objectMode: false })
+  }
+
+  const digestsAfter = (bytes: number) => new RunningDigest().update(content.subarray(0, bytes)).digests()
+
+  const digestsIn = ({ digestState }: Checkpoint) =>
+    digestState === null ? null : new RunningDigest(digestState).digests()
+
+  test('is never given a slab across one, and each one begins a checkpoint with the digests of exactly its bytes', async () => {
+    const chunks = fc.array(fc.integer({ min: 1, max: 200 * KIB }), { minLength: 1, maxLength: 5 })
+    const scenario = fc.record({
+      sizeBytes: fc.integer({ min: 1, max: 3 * MIB }),
+      offsetBytes: fc.constantFrom(0, 1, 300_000),
+      partBytes: fc.integer({ min: 64 * KIB, max: 2 * MIB }),
+      chunks: chunks.filter((lengths) => Math.max(...lengths) > KIB),
+    })
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ sizeBytes, offsetBytes, partBytes, chunks }) => {
+        const endBytes = offsetBytes + sizeBytes
+        const writer = new PartedWriter({ offsetBytes, partBytes })
+        const slabs = new SlabPool(4)
+        const state = new RunningDigest().update(content.subarray(0, offsetBytes)).save()
+        const digest = pool.open(state)
+        const checkpoints: Checkpoint[] = []
+        const record = async (checkpoint: Checkpoint) => void checkpoints.push(checkpoint)
+        const own = { slabs, offsetBytes, digest, record, limitBytes: endBytes }
+        const arriving = body(content.subarray(offsetBytes, endBytes), chunks)
+        const reception = await receive(arriving, options(writer, own))
+        digest.close()
+        await writer.close()
+
+        expect(Buffer.concat(writer.received).equals(content.subarray(offsetBytes, endBytes))).toBe(true)
+        expect(reception).toMatchObject({ isWhole: true, stopReason: null })
+        let lastBytes = offsetBytes
+        for (const checkpoint of [...checkpoints, reception.checkpoint]) {
+          const { offsetBytes: atBytes, stored } = checkpoint
+          if (checkpoint !== reception.checkpoint) {
+            expect(atBytes % partBytes).toBe(0)
+            expect(atBytes).toBeLessThan(endBytes)
+          }
+          expect(digestsIn(checkpoint)).toEqual(digestsAfter(atBytes))
+          // What is told follows what was told before, up to the very offset.
+          for (const { startBytes, sizeBytes } of stored.parts) {
+            expect(startBytes).toBe(lastBytes)
+            lastBytes += sizeBytes
+          }
+          expect(lastBytes).toBe(atBytes)
+        }
+        expect(lastBytes).toBe(endBytes)
+        expect(writer.confirmed).toEqual(checkpoints.map(({ stored }) => stored))
+        expect(slabs.inUse).toBe(0)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('has a checkpoint at each, when the store and the records keep up', async () => {
+    const writer = new PartedWriter({ partBytes: MIB })
+    const recordedAt: number[] = []
+    const record = async ({ offsetBytes }: Checkpoint) => void recordedAt.push(offsetBytes)
+    const source = new PassThrough()
+    const receiving = receive(source, options(writer, { record }))
+    for (let at = 0; at < content.length; at += MIB) {
+      source.write(content.subarray(at, at + MIB))
+      await sleep(30)
+    }
+    source.end()
+    const { checkpoint } = await receiving
+    // The last byte is for whoever finishes to acknowledge.
+    expect(recordedAt).toEqual([1, 2, 3, 4, 5].map((count) => count * MIB))
+    expect(checkpoint.offsetBytes).toBe(content.length)
+    expect(checkpoint.stored.parts.map(({ startBytes }) => startBytes)).toEqual([5 * MIB])
+  })
+
+  test.each([
+    ['with boundaries a minute', MIB, 60_000],
+    ['without them five seconds', Number.POSITIVE_INFINITY, 5000],
+  ])('lets a slow client’s bytes wait for their record: %s', async (_, partBytes, patienceMs) => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] })
+    try {
+      const turn = () => new Promise((resolve) => setImmediate(resolve))
+      const writer = new PartedWriter({ partBytes })
+      const recordedAt: number[] = []
+      const record = async ({ offsetBytes }: Checkpoint) => void recordedAt.push(offsetBytes)
+      const source = new PassThrough()
+      const receiving = receive(source, options(writer, { record }))
+      source.write(content.subarray(0, 1000))
+      await turn()
+      await jest.advanceTimersByTimeAsync(patienceMs - 1)
+      await turn()
+      expect([recordedAt, writer.syncedAt]).toEqual([[], []])
+      await jest.advanceTimersByTimeAsync(501)
+      await turn()
+      expect([recordedAt, writer.syncedAt]).toEqual([[1000], [1000]])
+      // And nothing is recorded twice.
+      await jest.advanceTimersByTimeAsync(2 * patienceMs)
+      expect(recordedAt).toEqual([1000])
+      source.end()
+      expect((await receiving).checkpoint.offsetBytes).toBe(1000)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  test('that is not ready when we have to stop: what was taken before is kept', async () => {
+    const stop = new AbortController()
+    let welcomed = 0
+    const writer = new PartedWriter({
+      partBytes: MIB,
+      isWelcome: async (signal) => {
+        welcomed += 1
+        if (welcomed <= 3) return
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    })
+    const slabs = new SlabPool(8)
+    const receiving = receive(body(content, [64 * KIB]), options(writer, { slabs, signal: stop.signal }))
+    await sleep(50)
+    const reason = new AppError('LOCKED', 'Another request took over.')
+    stop.abort(reason)
+    const { checkpoint, isWhole, stopReason } = await receiving
+    expect(isWhole).toBe(false)
+    expect(stopReason).toBe(reason)
+    expect(checkpoint.offsetBytes).toBe(3 * SLAB_BYTES)
+    expect(Buffer.concat(writer.received).equals(content.subarray(0, 3 * SLAB_BYTES))).toBe(true)
+    expect(slabs.inUse).toBe(0)
+  })
+
+  test.each([
+    ['while the client sends', content.length],
+    ['when the client has sent all, and the rest waits in memory', 2 * MIB + 1000],
+    ['when it is the last', 2 * MIB],
+  ])('whose part fails %s: the request ends with its error, at once', async (_, sentBytes) => {
+    const failure = new AppError('UNAVAILABLE', 'The store cannot be reached.')
+    const late = deferred()
+    const writer = new PartedWriter({
+      partBytes: MIB,
+      store: (startBytes) => (startBytes === MIB ? late.promise : Promise.resolve()),
+    })
+    const slabs = new SlabPool(8)
+    const recordedAt: number[] = []
+    const record = async ({ offsetBytes }: Checkpoint) => void recordedAt.push(offsetBytes)
+    const arriving = body(content.subarray(0, sentBytes), [64 * KIB])
+    const receiving = receive(arriving, options(writer, { slabs, record }))
+    const outcome = expect(receiving).rejects.toBe(failure)
+    await sleep(30)
+    late.reject(failure)
+    await outcome
+    expect(recordedAt).toEqual([MIB])
+    expect(writer.isClosed).toBe(true)
+    expect(slabs.inUse).toBe(0)
+  })
+
+  test('whose record is refused for a moment names those parts again; a lost lease ends the request', async () => {
+    const writer = new PartedWriter({ partBytes: MIB })
+    const troubles: unknown[] = []
+    const told: number[][] = []
+    const answers = [new AppError('UNAVAILABLE', 'no database'), null, new AppError('LOCKED', 'taken over')]
+    const record = async ({ stored }: Checkpoint) => {
+      told.push(stored.parts.map(({ startBytes }) => startBytes / MIB))
+      const answer = answers.shift() ?? null
+      if (answer !== null) throw answer
+    }
+    const source = new PassThrough()
+    const own = { record, onTrouble: (error: unknown) => void troubles.push(error) }
+    const receiving = receive(source, options(writer, own))
+    const outcome = expect(receiving).rejects.toMatchObject({ code: 'LOCKED' })
+    for (let at = 0; at < 4 * MIB; at += MIB) {
+      source.write(content.subarray(at, at + MIB))
+      await sleep(30)
+    }
+    await outcome
+    expect(told).toEqual([[0], [0, 1], [2]])
+    expect(troubles).toMatchObject([{ code: 'UNAVAILABLE' }])
+    expect(writer.confirmed).toHaveLength(1)
+  })
+
+  test('records nothing of a body with a checksum before all of it is verified', async () => {
+    const writer = new PartedWriter({ partBytes: MIB })
+    const record = jest.fn<ReceiveOptions['record']>()
+    const bodyHash = createHash('sha1')
+    const reception = await receive(body(content, [64 * KIB]), options(writer, { record, bodyHash }))
+    expect(record).not.toHaveBeenCalled()
+    expect(reception.checkpoint.stored.parts).toHaveLength(6)
+    expect(bodyHash.digest('hex')).toBe(createHash('sha1').update(content).digest('hex'))
+  })
 })

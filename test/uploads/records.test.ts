@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { AppError } from '../../server/errors.js'
+import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import { randomId, randomToken } from '../../server/uploads/random.js'
 import type { Fence } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
@@ -45,9 +46,14 @@ async function eventsOf(id: string): Promise<string[]> {
 async function ready(): Promise<Upload> {
   const { records } = instance
   const upload = await begin()
-  await records.beginFinalizing(fenceOf(upload), digests)
+  await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
   return (
-    await records.commitReady(fenceOf(upload), { digests, warnings: [], retrievalToken: randomToken() })
+    await records.commitReady(fenceOf(upload), {
+      digests,
+      warnings: [],
+      retrievalToken: randomToken(),
+      hasLeftovers: false,
+    })
   ).upload
 }
 
@@ -62,11 +68,20 @@ describe('the fence', () => {
     const before = await records.get(upload.id, EVERYONE)
 
     const attempts = [
-      records.advance(zombie, 7, null, { release: false }),
-      records.advance(zombie, 7, null, { release: true }),
+      records.advance(
+        zombie,
+        { offsetBytes: 7, digestState: null, stored: EMPTY_LEDGER },
+        { release: false },
+      ),
+      records.advance(zombie, { offsetBytes: 7, digestState: null, stored: EMPTY_LEDGER }, { release: true }),
       records.declareSize(zombie, 7),
-      records.beginFinalizing(zombie, digests),
-      records.commitReady(zombie, { digests, warnings: [], retrievalToken: randomToken() }),
+      records.beginFinalizing(zombie, digests, EMPTY_LEDGER),
+      records.commitReady(zombie, {
+        digests,
+        warnings: [],
+        retrievalToken: randomToken(),
+        hasLeftovers: false,
+      }),
       records.commitFailed(zombie, new AppError('HASH_MISMATCH', 'No.'), digests),
     ]
     for (const attempt of attempts) await expect(attempt).rejects.toMatchObject({ code: 'LOCKED' })
@@ -80,7 +95,11 @@ describe('the fence', () => {
   test('the heir goes on at the offset that was recorded', async () => {
     const { records } = instance
     const upload = await begin(100)
-    await records.advance(fenceOf(upload), 40, Buffer.from('state'), { release: true })
+    await records.advance(
+      fenceOf(upload),
+      { offsetBytes: 40, digestState: Buffer.from('state'), stored: EMPTY_LEDGER },
+      { release: true },
+    )
     const heir = await records.claimLease(upload.id, 'receiving', EVERYONE, 'heir', 10)
     expect(heir).toMatchObject({ offsetBytes: 40n, isHeld: true })
     expect(Buffer.from(heir?.digestState ?? []).toString()).toBe('state')
@@ -89,8 +108,18 @@ describe('the fence', () => {
   test('what was acknowledged is never taken back: a late checkpoint with a lower offset changes nothing', async () => {
     const { records } = instance
     const upload = await begin(100)
-    await records.advance(fenceOf(upload), 40, Buffer.from('after 40'), { release: false })
-    await records.advance(fenceOf(upload), 30, Buffer.from('after 30'), { release: false }).catch(() => {})
+    await records.advance(
+      fenceOf(upload),
+      { offsetBytes: 40, digestState: Buffer.from('after 40'), stored: EMPTY_LEDGER },
+      { release: false },
+    )
+    await records
+      .advance(
+        fenceOf(upload),
+        { offsetBytes: 30, digestState: Buffer.from('after 30'), stored: EMPTY_LEDGER },
+        { release: false },
+      )
+      .catch(() => {})
     const after = await records.get(upload.id, EVERYONE)
     expect(after).toMatchObject({ state: 'receiving', offsetBytes: 40n })
     expect(Buffer.from(after.digestState ?? []).toString()).toBe('after 40')
@@ -100,7 +129,13 @@ describe('the fence', () => {
     const { records } = instance
     const upload = await begin(100)
     await records.commitEnd(upload.id, 'canceled')
-    await expect(records.advance(fenceOf(upload), 7, null, { release: false })).rejects.toMatchObject({
+    await expect(
+      records.advance(
+        fenceOf(upload),
+        { offsetBytes: 7, digestState: null, stored: EMPTY_LEDGER },
+        { release: false },
+      ),
+    ).rejects.toMatchObject({
       code: 'LOCKED',
     })
     expect(await records.claimLease(upload.id, 'receiving', EVERYONE, 'heir', 10)).toBeNull()
@@ -183,17 +218,25 @@ describe('the clock', () => {
       expires_at = now() + interval '100 seconds' WHERE id = $1`,
       [upload.id],
     )
-    await short.records.advance(fenceOf(upload), 1, null, { release: false })
+    await short.records.advance(
+      fenceOf(upload),
+      { offsetBytes: 1, digestState: null, stored: EMPTY_LEDGER },
+      { release: false },
+    )
     expect(await left(upload.id)).toBe(600)
     await ground.rows(
       `UPDATE uploads SET created_at = now() - interval '500 seconds',
       expires_at = now() + interval '100 seconds' WHERE id = $1`,
       [upload.id],
     )
-    await short.records.advance(fenceOf(upload), 2, null, { release: false })
+    await short.records.advance(
+      fenceOf(upload),
+      { offsetBytes: 2, digestState: null, stored: EMPTY_LEDGER },
+      { release: false },
+    )
     expect(await left(upload.id)).toBe(400)
     await ground.rows('UPDATE uploads SET offset_bytes = size_bytes WHERE id = $1', [upload.id])
-    await short.records.beginFinalizing(fenceOf(upload), digests)
+    await short.records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
     expect(await left(upload.id)).toBe(400)
     await short.close()
   })
@@ -217,8 +260,8 @@ describe('blobs', () => {
     const { records } = instance
     const first = await ready()
     const upload = await begin()
-    await records.beginFinalizing(fenceOf(upload), digests)
-    const finished = { digests, warnings: [], retrievalToken: randomToken() }
+    await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
+    const finished = { digests, warnings: [], retrievalToken: randomToken(), hasLeftovers: false }
     const second = await records.commitReady(fenceOf(upload), finished)
     const [blob] = await ground.rows<{ object_key: string }>(
       'SELECT object_key FROM blobs WHERE sha256 = $1',
@@ -248,10 +291,15 @@ describe('blobs', () => {
     for (let round = 0; round < 20; round += 1) {
       const old = await ready()
       const upload = await begin()
-      await records.beginFinalizing(fenceOf(upload), digests)
+      await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
       const [ended, committed] = await Promise.all([
         records.commitEnd(old.id, 'deleted'),
-        records.commitReady(fenceOf(upload), { digests, warnings: [], retrievalToken: randomToken() }),
+        records.commitReady(fenceOf(upload), {
+          digests,
+          warnings: [],
+          retrievalToken: randomToken(),
+          hasLeftovers: false,
+        }),
       ])
       const [blob] = await ground.rows<{ object_key: string }>(
         'SELECT object_key FROM blobs WHERE sha256 = $1',
@@ -319,11 +367,12 @@ describe('events are written with what they tell, in order', () => {
     [
       'ready, then deleted',
       async (upload) => {
-        await instance.records.beginFinalizing(fenceOf(upload), digests)
+        await instance.records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
         await instance.records.commitReady(fenceOf(upload), {
           digests,
           warnings: [],
           retrievalToken: randomToken(),
+          hasLeftovers: false,
         })
         await instance.records.commitEnd(upload.id, 'deleted')
       },
@@ -339,7 +388,7 @@ describe('events are written with what they tell, in order', () => {
     [
       'failed while it was finished',
       async (upload) => {
-        await instance.records.beginFinalizing(fenceOf(upload), null)
+        await instance.records.beginFinalizing(fenceOf(upload), null, EMPTY_LEDGER)
         await instance.records.commitFailed(fenceOf(upload), failure, digests)
       },
       ['created', 'finalizing', 'failed'],

@@ -36,6 +36,7 @@ test('a ready upload is told in full', () => {
     note: 'n',
     size: 100,
     offset: 100,
+    reread_bytes: null,
     checksums: { md5: 'm', sha1: 's', sha256: 'x' },
     declared_checksums: { md5: 'm', sha1: null, sha256: null },
     file_id: 'x',

@@ -17,7 +17,7 @@ beforeAll(async () => {
   tus = new TusClient(server)
 })
 afterAll(() => server.dispose())
-beforeEach(() => rowsOf(server, 'TRUNCATE uploads, events, blobs, garbage'))
+beforeEach(() => rowsOf(server, 'TRUNCATE parts, uploads, events, blobs, garbage'))
 
 interface Page {
   items: Report[]

@@ -96,7 +96,7 @@ describe.each(ways)('uploads of one content, %s', (_, bytes, take) => {
         const id = await take(instance, `owner ${i}`, bytes)
         const upload = await instance.records.get(id, EVERYONE)
         const found = await instance.records.findByRetrievalToken(upload.retrievalToken ?? '')
-        const head = await instance.store.readObjectHead(found?.objectKey ?? 'none', 10)
+        const { head } = await instance.store.readObjectHead(found?.objectKey ?? 'none', 10)
         expect(Buffer.from(head).equals(bytes.subarray(0, 10))).toBe(true)
         await (i % 3 === 0 ? there : instance).intake.remove(id, EVERYONE)
       }

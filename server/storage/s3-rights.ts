@@ -1,0 +1,158 @@
+// The start's questions to S3: is the bucket there, and may we do in it what we shall have to do? Asked by doing it, since
+// no API tells what a policy, a key's rights on Garage or a token's on R2 come to.
+
+import { randomBytes } from 'node:crypto'
+import { AppError, isAppError } from '../errors.js'
+import type { Bucket } from './s3-client.js'
+import type { S3Settings } from './s3-connection.js'
+import { S3Failure, type S3Symptom } from './s3-errors.js'
+
+interface Right {
+  /** IAM's name of it. */
+  name: string
+  /** Whether it is a right on the bucket, or on the objects in it. */
+  on: 'bucket' | 'objects'
+  prove(abortSignal: AbortSignal): Promise<unknown>
+}
+
+/**
+ * Tries everything that the store does, on a key of its own, which it deletes.
+ *
+ * Throws one UNAVAILABLE whose detail is for the operator: every right that is missing, or what else is wrong with bucket,
+ * endpoint, credentials or region, and the setting to mend.
+ */
+export async function proveRights(bucket: Bucket): Promise<void> {
+  const missing: string[] = []
+  for (const right of rightsToProve(bucket)) {
+    const symptom = await troubleWith(bucket, right)
+    if (symptom === null) continue
+    if (!isDenied(symptom)) throw unavailable(explain(symptom, bucket.settings), symptom, right.name)
+    missing.push(`${right.name} on ${resource(right, bucket.settings)}`)
+  }
+  if (missing.length === 0) return
+  throw new AppError(
+    'UNAVAILABLE',
+    `The S3 credentials may not do all that is needed. Allow them: ${missing.join(', ')}.`,
+  )
+}
+
+/** In an order in which each can be tried even if those before it failed. */
+function rightsToProve(bucket: Bucket): Right[] {
+  const { client, name: Bucket } = bucket
+  // An id like any other, so that the sweep finds what a crash in here leaves behind.
+  const id = randomBytes(16).toString('hex')
+  const piece = { Bucket, Key: bucket.key(`tmp/${id}/probe`) }
+  const object = { Bucket, Key: bucket.key(`objects/${id}`) }
+  let UploadId: string | undefined
+  return [
+    {
+      name: 's3:ListBucket',
+      on: 'bucket',
+      prove: (abortSignal) =>
+        client.listObjectsV2({ Bucket, Prefix: bucket.key('tmp/'), MaxKeys: 1 }, { abortSignal }),
+    },
+    {
+      name: 's3:PutObject',
+      on: 'objects',
+      prove: async (abortSignal) => {
+        await client.putObject({ ...piece, Body: Buffer.from('antipasto') }, { abortSignal })
+        UploadId = (await client.createMultipartUpload(object, { abortSignal })).UploadId
+      },
+    },
+    {
+      name: 's3:GetObject',
+      on: 'objects',
+      prove: async (abortSignal) => {
+        const { Body } = await client.getObject(piece, { abortSignal })
+        await Body?.transformToByteArray()
+      },
+    },
+    {
+      name: 's3:DeleteObject',
+      on: 'objects',
+      prove: (abortSignal) => client.deleteObject(piece, { abortSignal }),
+    },
+    {
+      name: 's3:ListBucketMultipartUploads',
+      on: 'bucket',
+      prove: (abortSignal) =>
+        client.listMultipartUploads(
+          { Bucket, Prefix: bucket.key('objects/'), MaxUploads: 1 },
+          { abortSignal },
+        ),
+    },
+    {
+      name: 's3:AbortMultipartUpload',
+      on: 'objects',
+      prove: async (abortSignal) => {
+        if (UploadId !== undefined)
+          await client.abortMultipartUpload({ ...object, UploadId }, { abortSignal })
+      },
+    },
+  ]
+}
+
+/** What S3 had against it; null for nothing. NOT_FOUND is nothing: the right is there, the probe wasn't. */
+async function troubleWith(bucket: Bucket, right: Right): Promise<S3Symptom | null> {
+  try {
+    const timing = { attempts: Infinity, giveUpMs: bucket.timing.startMs }
+    await bucket.send(right.name, right.prove, { timing })
+    return null
+  } catch (error) {
+    if (!isAppError(error) || !(error.cause instanceof S3Failure)) throw error
+    return error.code === 'NOT_FOUND' ? null : error.cause.symptom
+  }
+}
+
+function isDenied({ code, httpStatus }: S3Symptom): boolean {
+  return code === 'AccessDenied' || (code === undefined && httpStatus === 403)
+}
+
+function resource({ on }: Right, { bucket, prefix }: S3Settings): string {
+  return on === 'bucket' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${prefix}/*`
+}
+
+/** For the operator: what is wrong, and what to mend. Pure. */
+export function explain(symptom: S3Symptom, settings: S3Settings): string {
+  const { code, httpStatus, connection, message } = symptom
+  const server =
+    settings.endpoint === undefined ? `Amazon S3 in ${settings.region}` : `The S3 server ${settings.endpoint}`
+  switch (connection ?? code) {
+    case 'NoSuchBucket':
+      return `${server} has no bucket "${settings.bucket}". Make it, or mend S3_BUCKET.`
+    case 'CredentialsProviderError':
+    case 'TokenProviderError':
+      return 'No S3 credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.'
+    case 'InvalidAccessKeyId':
+      return `${server} does not know the key AWS_ACCESS_KEY_ID. Mend it.`
+    case 'SignatureDoesNotMatch':
+      return `${server} refuses the signature. Mend AWS_SECRET_ACCESS_KEY; if it is right, S3_REGION or a proxy that changes the Host header.`
+    case 'ExpiredToken':
+    case 'InvalidToken':
+    case 'TokenRefreshRequired':
+      return `${server} says that the credentials have expired. Renew them (AWS_SESSION_TOKEN).`
+    case 'RequestTimeTooSkewed':
+      return `${server} says that this machine's clock is wrong. Set it.`
+    case 'AuthorizationHeaderMalformed':
+    case 'InvalidRegion':
+    case 'IllegalLocationConstraintException':
+    case 'PermanentRedirect':
+    case 'TemporaryRedirect':
+      return `The bucket "${settings.bucket}" is in another region than S3_REGION=${settings.region}. Mend it. The server says: ${message}`
+    default:
+  }
+  if (httpStatus === 301 || httpStatus === 307) {
+    return `${server} says that the bucket "${settings.bucket}" is elsewhere. Mend S3_REGION or S3_ENDPOINT.`
+  }
+  if (connection !== undefined) {
+    return `${server} cannot be reached (${connection}: ${message}). Start it, or mend S3_ENDPOINT.`
+  }
+  if (code === undefined && httpStatus !== undefined && httpStatus < 500) {
+    return `What answers as ${server.replace(/^The /, 'the ')} is not S3 (${httpStatus}). Mend S3_ENDPOINT or S3_FORCE_PATH_STYLE.`
+  }
+  return `${server} does not serve (${[code, httpStatus].filter(Boolean).join(' ')}: ${message}). Mend it, and start again.`
+}
+
+function unavailable(detail: string, symptom: S3Symptom, operation: string): AppError {
+  return new AppError('UNAVAILABLE', detail, { cause: new S3Failure(operation, symptom) })
+}

@@ -1,0 +1,298 @@
+// Time is Jest's here: a second of patience is one call. Under load the real one is in test/end-to-end.
+
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import { type PartBuffer, PartMemory } from '../../server/storage/part-memory.js'
+
+const SECOND_MS = 1000
+const BUDGET_BYTES = 200
+/** What all fast buffers together may have: half of the budget. */
+const FAST_BYTES = 100
+/** What may be counted at all. */
+const COUNTED_BYTES = 175
+
+beforeEach(() => {
+  jest.useFakeTimers()
+})
+afterEach(() => {
+  const timers = jest.getTimerCount()
+  jest.useRealTimers()
+  expect(timers).toBe(0)
+})
+
+/** A buffer that is sent when it is spilled, and stays on its way until `arrive`. */
+class TestBuffer implements PartBuffer {
+  heldBytes = 0
+  spills = 0
+  isIn = false
+  #isWaiting = false
+  readonly #memory: PartMemory
+  readonly #underWay: (() => void)[] = []
+
+  constructor(memory: PartMemory) {
+    this.#memory = memory
+  }
+
+  open(wantedBytes: number): void {
+    const turn = this.#memory.open(this, wantedBytes)
+    this.isIn = turn === null
+    this.#isWaiting = turn !== null
+    void turn?.then(() => {
+      this.isIn = this.#isWaiting
+      this.#isWaiting = false
+    })
+  }
+
+  spill(): void {
+    this.spills += 1
+    this.send()
+  }
+
+  send(): void {
+    this.#underWay.push(this.#memory.send(this))
+    this.heldBytes = 0
+    this.isIn = false
+  }
+
+  arrive(): void {
+    this.#underWay.shift()?.()
+  }
+
+  leave(): void {
+    this.#memory.leave(this)
+    this.isIn = false
+    this.#isWaiting = false
+  }
+}
+
+function buffersOf(memory: PartMemory, count: number): TestBuffer[] {
+  return Array.from({ length: count }, () => new TestBuffer(memory))
+}
+
+/** Lets whoever was let in know. */
+const settle = () => jest.advanceTimersByTimeAsync(0)
+const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms)
+
+describe('the budget', () => {
+  test('has half for fast buffers, as many as that holds whole; the others wait, first come, first served', async () => {
+    const [a, b, c, d] = buffersOf(new PartMemory(BUDGET_BYTES), 4) as [
+      TestBuffer,
+      TestBuffer,
+      TestBuffer,
+      TestBuffer,
+    ]
+    a.open(50)
+    b.open(50)
+    c.open(60)
+    d.open(10)
+    await settle()
+    expect([a, b, c, d].map(({ isIn }) => isIn)).toEqual([true, true, false, false])
+    // Room for `d`, not for `c`, which came before.
+    a.leave()
+    await settle()
+    expect([c.isIn, d.isIn]).toEqual([false, false])
+    b.leave()
+    await settle()
+    expect([c.isIn, d.isIn]).toEqual([true, true])
+  })
+
+  test('counts what is on its way until it has arrived', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [a, b] = buffersOf(memory, 2) as [TestBuffer, TestBuffer]
+    a.open(60)
+    a.heldBytes = 60
+    a.send()
+    expect(memory.sendingBytes).toBe(60)
+    b.open(60)
+    await settle()
+    expect(b.isIn).toBe(false)
+    a.arrive()
+    await settle()
+    expect(b.isIn).toBe(true)
+    expect(memory.sendingBytes).toBe(0)
+  })
+
+  test('is not asked by a buffer that is open already, nor by one that is larger than all of it and alone', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [a] = buffersOf(memory, 1) as [TestBuffer]
+    expect(memory.open(a, 1000)).toBeNull()
+    expect(memory.open(a, 1000)).toBeNull()
+  })
+
+  test('is never overrun by fast buffers, nobody is passed, and nobody waits when all have left', async () => {
+    const events = fc.array(
+      fc.record({ what: fc.constantFrom('open', 'fill', 'send', 'arrive', 'leave'), who: fc.nat(7) }),
+      { maxLength: 60 },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 40, max: 120 }), events, async (budgetBytes, happenings) => {
+        const memory = new PartMemory(budgetBytes)
+        const buffers = buffersOf(memory, 8)
+        const wantedOf = (index: number) => 5 * (index + 1)
+        const queue: TestBuffer[] = []
+        const known = new Set<TestBuffer>()
+        for (const { what, who } of happenings) {
+          const buffer = buffers[who] as TestBuffer
+          if (what === 'open' && !known.has(buffer)) {
+            buffer.open(wantedOf(who))
+            known.add(buffer)
+            if (!buffer.isIn) queue.push(buffer)
+          } else if (what === 'fill' && buffer.isIn) buffer.heldBytes = wantedOf(who)
+          else if (what === 'send' && buffer.isIn && buffer.heldBytes > 0) {
+            buffer.send()
+            known.delete(buffer)
+          } else if (what === 'arrive') buffer.arrive()
+          else if (what === 'leave') {
+            buffer.leave()
+            known.delete(buffer)
+            if (queue.includes(buffer)) queue.splice(queue.indexOf(buffer), 1)
+          }
+          await settle()
+          // Who has been let in came before all who wait.
+          while (queue[0]?.isIn) queue.shift()
+          expect(queue.filter(({ isIn }) => isIn)).toEqual([])
+          const openBytes = buffers.reduce((sum, { isIn }, index) => sum + (isIn ? wantedOf(index) : 0), 0)
+          expect(openBytes + memory.sendingBytes).toBeLessThanOrEqual(budgetBytes)
+        }
+        for (const buffer of buffers) {
+          buffer.leave()
+          for (let sent = 0; sent < happenings.length; sent++) buffer.arrive()
+        }
+        expect(memory.sendingBytes).toBe(0)
+        expect(jest.getTimerCount()).toBe(0)
+      }),
+    )
+  })
+})
+
+describe('a slow buffer', () => {
+  test('counts after a second for what it holds, so that another finds room', async () => {
+    const [slow, next] = buffersOf(new PartMemory(BUDGET_BYTES), 2) as [TestBuffer, TestBuffer]
+    slow.open(FAST_BYTES)
+    slow.heldBytes = 10
+    next.open(90)
+    await pass(SECOND_MS - 1)
+    expect(next.isIn).toBe(false)
+    await pass(300)
+    expect(next.isIn).toBe(true)
+    expect(slow.spills).toBe(0)
+    next.leave()
+  })
+
+  test('is stored early when another has waited for a second; the oldest first', async () => {
+    const [older, newer, next] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [
+      TestBuffer,
+      TestBuffer,
+      TestBuffer,
+    ]
+    older.open(50)
+    older.heldBytes = 70
+    newer.open(50)
+    newer.heldBytes = 70
+    next.open(50)
+    await pass(SECOND_MS + 100)
+    expect([older.spills, newer.spills]).toEqual([1, 0])
+    expect(next.isIn).toBe(false)
+    older.arrive()
+    await settle()
+    expect(next.isIn).toBe(true)
+    expect(newer.spills).toBe(0)
+  })
+
+  test('is no reason to wait for ever: with everything held by silent ones, everybody gets a turn', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const silent = buffersOf(memory, 5)
+    for (const buffer of silent) {
+      buffer.open(20)
+      buffer.heldBytes = COUNTED_BYTES / 5
+    }
+    const others = buffersOf(memory, 20)
+    for (const buffer of others) buffer.open(20)
+    const served = new Set<TestBuffer>()
+    for (let waited = 0; waited < 60 && served.size < others.length; waited++) {
+      await pass(250)
+      for (const buffer of [...silent, ...others]) buffer.arrive()
+      await settle()
+      for (const buffer of others) {
+        if (!buffer.isIn) continue
+        served.add(buffer)
+        // It becomes a silent one, too.
+        buffer.heldBytes = 20
+      }
+    }
+    expect(served.size).toBe(others.length)
+    for (const buffer of others) buffer.leave()
+  })
+
+  test('that holds nothing is not stored', async () => {
+    const [empty, full, next] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [
+      TestBuffer,
+      TestBuffer,
+      TestBuffer,
+    ]
+    empty.open(50)
+    full.open(50)
+    full.heldBytes = COUNTED_BYTES
+    next.open(50)
+    await pass(2 * SECOND_MS)
+    expect([empty.spills, full.spills]).toEqual([0, 1])
+    for (const buffer of [empty, full, next]) buffer.leave()
+  })
+})
+
+describe('relieving', () => {
+  test('stores the oldest that holds something, however young it is', () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [empty, full, fuller] = buffersOf(memory, 3) as [TestBuffer, TestBuffer, TestBuffer]
+    for (const buffer of [empty, full, fuller]) buffer.open(30)
+    full.heldBytes = 1
+    fuller.heldBytes = 30
+    memory.relieve()
+    expect([empty.spills, full.spills, fuller.spills]).toEqual([0, 1, 0])
+  })
+
+  test('stores nothing while something is on its way: that will be free in a moment', () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [sent, full] = buffersOf(memory, 2) as [TestBuffer, TestBuffer]
+    for (const buffer of [sent, full]) {
+      buffer.open(30)
+      buffer.heldBytes = 30
+    }
+    sent.send()
+    memory.relieve()
+    expect(full.spills).toBe(0)
+    sent.arrive()
+    memory.relieve()
+    expect(full.spills).toBe(1)
+  })
+
+  test('of nothing is nothing', () => {
+    new PartMemory(BUDGET_BYTES).relieve()
+  })
+})
+
+describe('who leaves', () => {
+  test('waits no more, and keeps nobody behind waiting', async () => {
+    const [a, b, c] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [TestBuffer, TestBuffer, TestBuffer]
+    a.open(80)
+    b.open(80)
+    c.open(20)
+    await settle()
+    expect([b.isIn, c.isIn]).toEqual([false, false])
+    b.leave()
+    await settle()
+    expect(c.isIn).toBe(true)
+  })
+
+  test('has its wait ended: nobody hangs on a buffer that is given up', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [a, b] = buffersOf(memory, 2) as [TestBuffer, TestBuffer]
+    a.open(FAST_BYTES)
+    const waiting = memory.open(b, FAST_BYTES)
+    memory.leave(b)
+    await expect(waiting).resolves.toBeUndefined()
+    a.leave()
+    // Its place is free as well.
+    expect(memory.open(a, FAST_BYTES)).toBeNull()
+  })
+})
