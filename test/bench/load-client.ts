@@ -21,6 +21,8 @@ export class LoadClient {
       execArgv: ['--single-threaded-gc'],
     })
     this.#child.on('message', (reply: LoadReply) => this.#settle(reply))
+    // A task for a process that was stopped; `perform` rejects.
+    this.#child.on('error', (error) => this.#fail(error))
     this.#child.on('exit', (code) => this.#fail(new Error(`The load process ended with code ${code}.`)))
   }
 

@@ -26,7 +26,8 @@ export interface UploadResult {
 }
 
 export interface ParallelTask {
-  readonly target: Target
+  /** Taken in turn, an upload each. */
+  readonly targets: readonly Target[]
   readonly sizeBytes: number
   /** One upload for each seed, all at once. */
   readonly seeds: readonly number[]
@@ -46,6 +47,11 @@ export interface ManyResult {
   readonly elapsedMs: number
 }
 
+export interface ParallelResult extends ManyResult {
+  /** How long each upload took, in the order of seeds. */
+  readonly uploadMs: readonly number[]
+}
+
 export interface DownloadTask {
   readonly port: number
   readonly path: string
@@ -62,7 +68,7 @@ export interface DownloadResult {
 
 export interface LoadTasks {
   upload: { task: UploadTask; result: UploadResult }
-  parallel: { task: ParallelTask; result: ManyResult }
+  parallel: { task: ParallelTask; result: ParallelResult }
   smallFiles: { task: SmallFilesTask; result: ManyResult }
   download: { task: DownloadTask; result: DownloadResult }
 }

@@ -9,7 +9,9 @@ import type {
   DownloadTask,
   LoadReply,
   LoadRequest,
+  LoadTasks,
   ManyResult,
+  ParallelResult,
   ParallelTask,
   SmallFilesTask,
   Target,
@@ -33,7 +35,7 @@ process.on('message', async (request: LoadRequest) => {
   process.send?.(reply)
 })
 
-function perform(request: LoadRequest): Promise<UploadResult | ManyResult | DownloadResult> {
+function perform(request: LoadRequest): Promise<LoadTasks[LoadRequest['kind']]['result']> {
   switch (request.kind) {
     case 'upload':
       return upload(request.task)
@@ -75,12 +77,20 @@ async function upload({ target, sizeBytes, seed, untilReady }: UploadTask): Prom
   }
 }
 
-async function uploadInParallel({ target, sizeBytes, seeds }: ParallelTask): Promise<ManyResult> {
+async function uploadInParallel({ targets, sizeBytes, seeds }: ParallelTask): Promise<ParallelResult> {
   const startedAtMs = performance.now()
   const results = await Promise.all(
-    seeds.map((seed) => upload({ target, sizeBytes, seed, untilReady: false })),
+    seeds.map((seed, index) => {
+      const target = targets[index % targets.length]
+      if (target === undefined) throw new Error('There is no server to upload to.')
+      return upload({ target, sizeBytes, seed, untilReady: false })
+    }),
   )
-  return { paths: results.map((result) => result.path), elapsedMs: performance.now() - startedAtMs }
+  return {
+    paths: results.map((result) => result.path),
+    elapsedMs: performance.now() - startedAtMs,
+    uploadMs: results.map((result) => result.elapsedMs),
+  }
 }
 
 /** Creation-with-upload for every file. All requests are made before the clock starts. */

@@ -16,7 +16,14 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>
 }
 
-const MEASURED_PACKAGES = ['express', '@tus/server', '@tus/file-store', 'send']
+const MEASURED_PACKAGES = [
+  'express',
+  '@tus/server',
+  '@tus/file-store',
+  '@tus/s3-store',
+  '@aws-sdk/client-s3',
+  'send',
+]
 
 /** Describes this machine and the file system that `directory` is on. */
 export async function describeMachine(directory: string): Promise<Machine> {

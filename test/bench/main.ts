@@ -1,4 +1,5 @@
-// `npm run bench`: three servers side by side, interleaved round by round. Prints tables, writes every sample as JSON.
+// `npm run bench`: three servers side by side, interleaved round by round, on each kind of store. Prints tables, writes every
+// sample as JSON.
 // Linux only: it reads memory from /proc.
 
 import { chmod, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
@@ -11,20 +12,30 @@ import { type BenchOptions, type FlagSet, readOptions, usage } from './options.j
 import { bigFile } from './rows/big-file.js'
 import { digestState } from './rows/digest-state.js'
 import { download } from './rows/download.js'
-import { parallel } from './rows/parallel.js'
+import { instances } from './rows/instances.js'
+import { crowd, parallel } from './rows/parallel.js'
 import { ready } from './rows/ready.js'
 import type { Row } from './rows/row.js'
 import { smallFiles } from './rows/small-files.js'
-import { metricsOf, type Sample } from './sample.js'
-import { type BenchServer, startServer } from './servers.js'
+import { openRealS3, openSink, type S3Place } from './s3-place.js'
+import { metricsOf, type Sample, type StoreName } from './sample.js'
+import { type BenchServer, startPeer, startServer } from './servers.js'
 import { rotated } from './statistics.js'
 import { renderSamples, renderVerdicts } from './table.js'
 
-const allRows: readonly Row[] = [bigFile, parallel, smallFiles, download, ready, digestState]
+const allRows: readonly Row[] = [
+  ...[bigFile, parallel, crowd, smallFiles, instances, download, ready, digestState],
+]
+const storeTitles: Readonly<Record<StoreName, string>> = {
+  local: 'In a local folder',
+  's3-sink': 'On an S3 that throws the bytes away',
+  s3: 'On a real S3 server',
+}
 /** One big upload at a time, beside what PostgreSQL and the ext4 journal need. */
 const ROOM_FACTOR = 3
 
 interface Run {
+  readonly store: StoreName
   readonly flags: string
   readonly samples: readonly Sample[]
   readonly verdicts: readonly Verdict[]
@@ -34,7 +45,10 @@ const options = readOptionsOrExit()
 const parentDirectory = process.env.BENCH_DIR ?? tmpdir()
 await mkdir(parentDirectory, { recursive: true })
 const directory = await mkdtemp(join(resolve(parentDirectory), 'antipasto-bench-'))
-const running = new Set<BenchServer>()
+/** In the order of their starts. */
+const running: BenchServer[] = []
+let placing: Promise<S3Place | null> = Promise.resolve(null)
+let cleaning: Promise<void> | undefined
 const load = new LoadClient()
 let seed = 0
 
@@ -51,30 +65,68 @@ try {
   const machine = await describeMachine(directory)
   printMachine(machine)
   const runs: Run[] = []
-  for (const flagSet of options.flagSets) runs.push(await measure(flagSet))
+  for (const store of options.storeNames) {
+    for (const flagSet of options.flagSets) runs.push(...(await measureOn(store, flagSet)))
+  }
   await writeFile(options.jsonFile, `${JSON.stringify({ machine, options, runs }, null, 2)}\n`)
   console.log(`\nEvery sample is in ${options.jsonFile}.`)
 } catch (error) {
-  for (const server of running) console.error(`${server.name} printed:\n${await server.printed()}`)
+  // After a signal everything fails.
+  if (cleaning === undefined)
+    for (const server of running) console.error(`${server.name} printed:\n${await server.printed()}`)
   throw error
 } finally {
   await cleanUp()
 }
 
-/** All rounds of all rows with one set of flags. The first round only warms up. */
-async function measure(flagSet: FlagSet): Promise<Run> {
-  const rows = allRows.filter(({ name }) => options.rowNames.includes(name))
-  for (const name of options.serverNames) {
-    running.add(await startServer(name, join(directory, `${name}-${runningTitle(flagSet)}`), flagSet.v8Flags))
+/** Nothing where no such store can be had: that is said, and the others are measured. */
+async function measureOn(store: StoreName, flagSet: FlagSet): Promise<Run[]> {
+  const rows = allRows.filter(({ name, stores }) => options.rowNames.includes(name) && stores.includes(store))
+  if (rows.length === 0) return []
+  placing = openPlace(store)
+  try {
+    await placing
+  } catch (error) {
+    console.log(`\nSkipped: ${store}. ${error instanceof Error ? error.message : error}`)
+    return []
   }
+  const run = await measure(store, await placing, rows, flagSet)
+  await closePlace()
+  return [run]
+}
+
+async function openPlace(store: StoreName): Promise<S3Place | null> {
+  if (store === 'local') return null
+  return store === 's3-sink' ? openSink() : openRealS3()
+}
+
+/** All rounds of the rows with one set of flags. The first round only warms up. */
+async function measure(
+  store: StoreName,
+  storePlace: S3Place | null,
+  rows: readonly Row[],
+  flagSet: FlagSet,
+): Promise<Run> {
+  const serverOptions = (name: string) => {
+    const title = `${name}-${store}-${runningTitle(flagSet)}`
+    return { directory: join(directory, title), v8Flags: flagSet.v8Flags, place: storePlace }
+  }
+  for (const name of options.serverNames) running.push(await startServer(name, serverOptions(name)))
   const servers = [...running]
+  const ours = servers.find(({ name }) => name === 'ours')
+  const needsPeer = ours !== undefined && rows.some((row) => row.needsPeer)
+  const peer = needsPeer ? await startPeer(ours, serverOptions('peer')) : undefined
+  if (peer !== undefined) running.push(peer)
   const samples: Sample[] = []
   for (let round = 0; round <= options.roundCount; round++) {
     for (const row of rows) {
-      console.error(`${flagSet.title}: round ${round} of ${options.roundCount}, ${row.name}`)
+      console.error(`${store}, ${flagSet.title}: round ${round} of ${options.roundCount}, ${row.name}`)
       const measured = await row.run({
         round,
         servers: rotated(servers, round),
+        peer,
+        store,
+        sink: storePlace?.sink ?? null,
         load,
         workload: options.workload,
         nextSeed: () => ++seed,
@@ -83,12 +135,12 @@ async function measure(flagSet: FlagSet): Promise<Run> {
     }
   }
   await stopServers()
-  const verdicts = aimsOf(options.workload).flatMap((aim) => judge(aim, samples) ?? [])
-  const metrics = metricsOf(options.workload)
-  console.log(`\nServers with ${flagSet.title}, ${options.roundCount} rounds`)
+  const verdicts = aimsOf(options.workload, store).flatMap((aim) => judge(aim, samples) ?? [])
+  const metrics = metricsOf(options.workload, store)
+  console.log(`\n${storeTitles[store]}, servers with ${flagSet.title}, ${options.roundCount} rounds`)
   console.log(renderSamples(metrics, samples))
   if (verdicts.length > 0) console.log(`\n${renderVerdicts(metrics, verdicts)}`)
-  return { flags: flagSet.title, samples, verdicts }
+  return { store, flags: flagSet.title, samples, verdicts }
 }
 
 function runningTitle(flagSet: FlagSet): string {
@@ -134,13 +186,26 @@ function printMachine({
   )
 }
 
+/** The last one first: it may work on the database of an earlier one. */
 async function stopServers(): Promise<void> {
-  await Promise.all([...running].map((server) => server.stop()))
-  running.clear()
+  for (const server of running.splice(0).reverse()) await server.stop()
 }
 
-async function cleanUp(): Promise<void> {
+async function closePlace(): Promise<void> {
+  const place = await placing.catch(() => null)
+  placing = Promise.resolve(null)
+  await place?.close()
+}
+
+/** Once: the bench's end and a signal may meet. */
+function cleanUp(): Promise<void> {
+  cleaning ??= cleanUpNow()
+  return cleaning
+}
+
+async function cleanUpNow(): Promise<void> {
   load.stop()
   await stopServers()
+  await closePlace()
   await rm(directory, { recursive: true, force: true })
 }

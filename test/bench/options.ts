@@ -1,10 +1,10 @@
 // The bench's command line. Pure: arguments in, options out.
 
 import { parseArgs } from 'node:util'
-import { fullWorkload, quickWorkload, type Workload } from './sample.js'
+import { fullWorkload, quickWorkload, STORE_NAMES, type StoreName, type Workload } from './sample.js'
 import type { ServerName } from './servers.js'
 
-/** What all three servers are started with, and what the table calls it. */
+/** What all servers are started with, and what the table calls it. */
 export interface FlagSet {
   readonly title: string
   readonly v8Flags: readonly string[]
@@ -14,6 +14,7 @@ export interface BenchOptions {
   readonly roundCount: number
   readonly rowNames: readonly string[]
   readonly serverNames: readonly ServerName[]
+  readonly storeNames: readonly StoreName[]
   readonly workload: Workload
   readonly flagSets: readonly FlagSet[]
   readonly jsonFile: string
@@ -21,8 +22,12 @@ export interface BenchOptions {
 
 export const usage = `npm run bench -- [options]
   --rounds N     counted rounds, after one warm-up (5; 3 with --quick)
-  --only A,B     rows: bigfile, parallel, smallfiles, download, ready, state
+  --only A,B     rows, local: bigfile, parallel, smallfiles, download, ready, state
+                 s3-sink: bigfile, crowd, smallfiles, instances, ready; s3: bigfile, smallfiles
   --servers A,B  contenders: bare, digests, ours
+  --stores A,B   where they store: local, s3-sink, s3
+                 (local: a folder; s3-sink: throws the bytes away, so the servers are what is measured;
+                 s3: the server of TEST_S3_ENDPOINT, or else a radosgw in memory)
   --flags WHICH  single-threaded-gc, defaults or both (both)
   --quick        256 MiB instead of 1 GiB, 500 files instead of 2,000
   --json FILE    where every sample goes (bench-results.json)
@@ -46,6 +51,7 @@ export function readOptions(args: string[], allRowNames: readonly string[]): Ben
       rounds: { type: 'string' },
       only: { type: 'string' },
       servers: { type: 'string' },
+      stores: { type: 'string' },
       flags: { type: 'string', default: 'both' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string', default: 'bench-results.json' },
@@ -60,6 +66,7 @@ export function readOptions(args: string[], allRowNames: readonly string[]): Ben
     roundCount,
     rowNames: choose('--only', values.only, allRowNames),
     serverNames: choose('--servers', values.servers, allServers),
+    storeNames: choose('--stores', values.stores, STORE_NAMES),
     workload: values.quick ? quickWorkload : fullWorkload,
     flagSets,
     jsonFile: values.json,

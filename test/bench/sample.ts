@@ -2,8 +2,13 @@
 
 import type { ServerName } from './servers.js'
 
-/** `send` stands for the stock way to serve a file, in the bare server's process. */
-export type Contender = ServerName | 'send'
+/** Where the servers keep the bytes: in a folder, on the sink that throws them away, on a real S3 server. */
+export const STORE_NAMES = ['local', 's3-sink', 's3'] as const
+
+export type StoreName = (typeof STORE_NAMES)[number]
+
+/** `send` stands for the stock way to serve a file, in the bare server's process; `pair` for two of ours. */
+export type Contender = ServerName | 'send' | 'pair'
 
 export interface Sample {
   /** A Metric's id. */
@@ -18,7 +23,7 @@ export interface Sample {
 export interface Metric {
   readonly id: string
   readonly title: string
-  readonly unit: 'MiB/s' | 'files/s' | 'ms' | 'µs' | 'MB'
+  readonly unit: 'MiB/s' | 'files/s' | 'ms' | 'µs' | 'MB' | 'requests' | '×' | '%'
 }
 
 /** How much work a round does. */
@@ -29,6 +34,12 @@ export interface Workload {
   readonly smallFileConnectionCount: number
   readonly parallelCount: number
   readonly parallelBytes: number
+  /** On S3: more at once than a server has memory to buffer. */
+  readonly crowdCount: number
+  readonly crowdBytes: number
+  /** On S3: for one server, and for two. */
+  readonly instancesCount: number
+  readonly instancesBytes: number
   /** Sizes whose time from last byte to `ready` is measured, besides the big one. */
   readonly readyBytes: readonly number[]
 }
@@ -42,6 +53,10 @@ export const fullWorkload: Workload = {
   smallFileConnectionCount: 32,
   parallelCount: 8,
   parallelBytes: 128 * MIB,
+  crowdCount: 100,
+  crowdBytes: 32 * MIB,
+  instancesCount: 16,
+  instancesBytes: 64 * MIB,
   readyBytes: [MIB, 64 * MIB],
 }
 
@@ -50,32 +65,51 @@ export const quickWorkload: Workload = {
   bigBytes: 256 * MIB,
   smallFileCount: 500,
   parallelBytes: 32 * MIB,
+  instancesBytes: 16 * MIB,
 }
 
 /** Every metric, in the table's order. */
-export function metricsOf(workload: Workload): readonly Metric[] {
+export function metricsOf(workload: Workload, store: StoreName): readonly Metric[] {
   const big = sizeText(workload.bigBytes)
   const parallel = `${workload.parallelCount} × ${sizeText(workload.parallelBytes)}`
+  const crowd = `${workload.crowdCount} × ${sizeText(workload.crowdBytes)}`
   const small = `${workload.smallFileCount} files of ${sizeText(workload.smallFileBytes)}`
+  const instances = `${workload.instancesCount} × ${sizeText(workload.instancesBytes)}`
+  // Only the sink says how long the completion took.
+  const untilReady = store === 's3-sink' ? 'last byte to ready, less the completion' : 'last byte to ready'
   return [
     { id: 'bigfile', title: `one ${big} PATCH`, unit: 'MiB/s' },
     { id: 'parallel', title: `${parallel} at once`, unit: 'MiB/s' },
+    { id: 'crowd', title: `${crowd} at once`, unit: 'MiB/s' },
+    { id: 'fairness.parallel', title: `${parallel}, slowest / mean`, unit: '×' },
+    { id: 'fairness.crowd', title: `${crowd}, slowest / mean`, unit: '×' },
     { id: 'smallfiles', title: `${small}, ${workload.smallFileConnectionCount} at once`, unit: 'files/s' },
+    { id: 'instances', title: `${instances} at once`, unit: 'MiB/s' },
+    { id: 'busy.instances', title: `all cores busy, ${instances}`, unit: '%' },
     { id: 'download', title: `${big} download`, unit: 'MiB/s' },
     { id: 'answer', title: `last byte to answer, ${big}`, unit: 'ms' },
     ...[...workload.readyBytes, workload.bigBytes].map((sizeBytes): Metric => {
-      return { id: readyMetric(sizeBytes), title: `last byte to ready, ${sizeText(sizeBytes)}`, unit: 'ms' }
+      return { id: readyMetric(sizeBytes), title: `${untilReady}, ${sizeText(sizeBytes)}`, unit: 'ms' }
     }),
     { id: 'loop.bigfile', title: `event-loop delay p99, ${big} PATCH`, unit: 'ms' },
     { id: 'loop-max.bigfile', title: `event-loop delay max, ${big} PATCH`, unit: 'ms' },
     { id: 'loop.parallel', title: `event-loop delay p99, ${parallel}`, unit: 'ms' },
     { id: 'loop-max.parallel', title: `event-loop delay max, ${parallel}`, unit: 'ms' },
+    { id: 'loop.crowd', title: `event-loop delay p99, ${crowd}`, unit: 'ms' },
+    { id: 'loop-max.crowd', title: `event-loop delay max, ${crowd}`, unit: 'ms' },
     { id: 'memory.bigfile', title: `resident peak, ${big} PATCH`, unit: 'MB' },
     { id: 'memory.parallel', title: `resident peak, ${parallel}`, unit: 'MB' },
+    { id: 'memory.crowd', title: `resident peak, ${crowd}`, unit: 'MB' },
     { id: 'memory.smallfiles', title: 'resident peak, small files', unit: 'MB' },
     { id: 'memory.download', title: 'resident peak, download', unit: 'MB' },
     { id: 'postgres.bigfile', title: `embedded PostgreSQL peak, ${big} PATCH`, unit: 'MB' },
     { id: 'postgres.smallfiles', title: 'embedded PostgreSQL peak, small files', unit: 'MB' },
+    { id: 'temp.bigfile', title: `written to the temp folder, ${big} PATCH`, unit: 'MB' },
+    { id: 'temp.crowd', title: `written to the temp folder, ${crowd}`, unit: 'MB' },
+    { id: 'temp.smallfiles', title: 'written to the temp folder, small files', unit: 'MB' },
+    { id: 'requests.bigfile', title: `S3 requests besides the parts, ${big} PATCH`, unit: 'requests' },
+    { id: 'requests.crowd', title: `S3 requests besides the parts, one of ${crowd}`, unit: 'requests' },
+    { id: 'requests.smallfiles', title: 'S3 requests for a small file', unit: 'requests' },
     { id: 'state', title: 'digest state, load and save', unit: 'µs' },
   ]
 }

@@ -1,34 +1,53 @@
-// Starts the three servers that are compared, each in its own process with the same V8 flags, and asks them things.
+// Starts the servers that are compared, each in its own process with the same V8 flags.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { basename, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { startEmbeddedPostgres } from '../../server/database/embedded.js'
+import { type Holdings, localHoldings, s3Holdings } from './holdings.js'
 import type { Target } from './load-tasks.js'
 import type { LoopDelay } from './probe.js'
+import type { S3Place } from './s3-place.js'
 
 export type ServerName = 'bare' | 'digests' | 'ours'
 
 const API_KEY = 'benchmark-key-0123456789abcdef'
 const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 30_000
+/** What whoever runs the bench may have set for a server of their own. */
+const SETTINGS_LEFT_OUT = [
+  'DATABASE_URL',
+  'PUBLIC_URL',
+  'STORE',
+  'S3_FORCE_PATH_STYLE',
+  'S3_CHECKSUMS',
+  'S3_BUFFER_BYTES',
+  'RETRIEVAL_MODE',
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+]
 
-export interface BenchServer {
+export interface ServerOptions {
+  /** Made; everything that the server keeps lies under it, or on S3. */
+  readonly directory: string
+  readonly v8Flags: readonly string[]
+  /** Null: it stores in its directory. */
+  readonly place: S3Place | null
+  /** For ours: another database than its embedded one. */
+  readonly databaseUrl?: string
+}
+
+export interface BenchServer extends Holdings {
   readonly name: ServerName
   readonly pid: number
   readonly target: Target
-  /** Everything that it writes lies under this folder. */
   readonly directory: string
-  /** What the server has for an upload: SHA-256, lowercase hex. Throws when it isn't complete. */
-  sha256Of(uploadPath: string): Promise<string>
-  /** Where the content can be fetched without a credential. */
-  downloadPath(uploadPath: string): Promise<string>
-  remove(uploadPath: string): Promise<void>
+  /** Its TMPDIR, that nobody else has. */
+  readonly tempDirectory: string
   startLoopDelay(): void
   stopLoopDelay(): Promise<LoopDelay>
   /** What it has printed so far. */
@@ -36,16 +55,18 @@ export interface BenchServer {
   stop(): Promise<void>
 }
 
-/** Starts one server and waits until it says that it is ready. `directory` is made. */
-export async function startServer(
-  name: ServerName,
-  directory: string,
-  v8Flags: readonly string[],
-): Promise<BenchServer> {
+/** Starts one server and waits until it says that it is ready. */
+export async function startServer(name: ServerName, options: ServerOptions): Promise<BenchServer> {
+  const { directory } = options
   await mkdir(directory, { recursive: true })
+  const tempDirectory = `${directory}-tmp`
+  await mkdir(tempDirectory, { recursive: true })
+  // As every temporary folder: the embedded PostgreSQL may run as another user.
+  await chmod(tempDirectory, 0o1777)
   const port = await freePort()
-  const child =
-    name === 'ours' ? forkOurs(directory, port, v8Flags) : forkStock(name, directory, port, v8Flags)
+  const child = name === 'ours' ? forkOurs(port, options) : forkStock(name, port, options)
+  // A question to a server that was stopped: the bench is ending.
+  child.on('error', () => {})
   const log = createWriteStream(logFileOf(directory))
   child.stdout?.pipe(log)
   child.stderr?.pipe(log, { end: false })
@@ -57,7 +78,14 @@ export async function startServer(
       cause: error,
     })
   }
-  return describeServer(name, directory, port, child)
+  return describeServer(name, port, child, { ...options, tempDirectory })
+}
+
+/** A second one of ours beside `first`, on its database and its bucket. Stop it before the first. */
+export async function startPeer(first: BenchServer, options: ServerOptions): Promise<BenchServer> {
+  const dataDir = dataDirOf(first.directory)
+  const { databaseUrl } = await startEmbeddedPostgres({ dataDir, whenInUse: 'join' })
+  return startServer('ours', { ...options, databaseUrl })
 }
 
 /** Beside its folder, which is the server's own. */
@@ -65,71 +93,65 @@ function logFileOf(directory: string): string {
   return `${directory}.log`
 }
 
-function forkOurs(directory: string, port: number, v8Flags: readonly string[]): ChildProcess {
-  return forkServer('../../server/main.js', ['serve'], v8Flags, {
-    // Its folder, where no .env is found: the bench measures defaults.
-    cwd: directory,
-    env: {
-      ...process.env,
-      DATABASE_URL: undefined,
-      PUBLIC_URL: undefined,
-      STORE: undefined,
-      HOST: '127.0.0.1',
-      PORT: String(port),
-      DATA_DIR: join(directory, 'data'),
-      API_UPLOAD_KEYS: API_KEY,
-      LOG_LEVEL: 'warn',
-    },
-  })
+function dataDirOf(directory: string): string {
+  return join(directory, 'data')
 }
 
-function forkStock(
-  name: ServerName,
-  directory: string,
-  port: number,
-  v8Flags: readonly string[],
-): ChildProcess {
-  return forkServer('./stock-server.js', [name, String(port), directory], v8Flags, {})
+function forkOurs(port: number, options: ServerOptions): ChildProcess {
+  const environment = {
+    DATABASE_URL: options.databaseUrl,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATA_DIR: dataDirOf(options.directory),
+    API_UPLOAD_KEYS: API_KEY,
+    LOG_LEVEL: 'warn',
+  }
+  return forkServer('../../server/main.js', ['serve'], options, environment)
+}
+
+function forkStock(name: ServerName, port: number, options: ServerOptions): ChildProcess {
+  return forkServer('./stock-server.js', [name, String(port), options.directory], options, {})
 }
 
 function forkServer(
   module: string,
   args: string[],
-  v8Flags: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv },
+  { directory, v8Flags, place }: ServerOptions,
+  environment: NodeJS.ProcessEnv,
 ): ChildProcess {
   const probe = new URL('./probe.js', import.meta.url).href
   return fork(fileURLToPath(new URL(module, import.meta.url)), args, {
-    ...options,
+    // Its folder, where no .env is found: the bench measures defaults.
+    cwd: directory,
+    env: {
+      ...process.env,
+      ...Object.fromEntries(SETTINGS_LEFT_OUT.map((name) => [name, undefined])),
+      ...environment,
+      ...place?.environment,
+      TMPDIR: `${directory}-tmp`,
+    },
     execArgv: [...v8Flags, '--import', probe],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
 }
 
-function describeServer(name: ServerName, directory: string, port: number, child: ChildProcess): BenchServer {
+function describeServer(
+  name: ServerName,
+  port: number,
+  child: ChildProcess,
+  { directory, tempDirectory, place }: ServerOptions & { tempDirectory: string },
+): BenchServer {
   if (child.pid === undefined) throw new Error(`${name} has no process.`)
-  const origin = `http://127.0.0.1:${port}`
   const authorization = `Bearer ${API_KEY}`
   const headers = { Authorization: authorization, 'Tus-Resumable': '1.0.0' }
+  const owner = { name, origin: `http://127.0.0.1:${port}`, headers }
   return {
+    ...(place === null ? localHoldings(owner, directory) : s3Holdings(owner, place)),
     name,
     pid: child.pid,
     target: { port, authorization },
     directory,
-    sha256Of: (uploadPath) => {
-      if (name === 'ours') return reportedSha256(`${origin}${uploadPath}`, headers)
-      return storedSha256(name, origin, directory, basename(uploadPath))
-    },
-    downloadPath: async (uploadPath) => {
-      if (name !== 'ours') return `/sent/${basename(uploadPath)}`
-      const report = await fetchJson(`${origin}${uploadPath}`, headers)
-      return new URL(textOf(report, 'retrieval_url')).pathname
-    },
-    remove: async (uploadPath) => {
-      const response = await fetch(`${origin}${uploadPath}`, { method: 'DELETE', headers })
-      await response.arrayBuffer()
-      if (response.status !== 204) throw new Error(`${name} answered DELETE with ${response.status}.`)
-    },
+    tempDirectory,
     startLoopDelay: () => {
       child.send('loop-delay-start')
     },
@@ -141,29 +163,6 @@ function describeServer(name: ServerName, directory: string, port: number, child
     printed: () => readFile(logFileOf(directory), 'utf8'),
     stop: () => stop(child),
   }
-}
-
-/** The report's digest, of an upload that must be ready: ours hashed the bytes as they came. */
-async function reportedSha256(url: string, headers: Record<string, string>): Promise<string> {
-  const report = await fetchJson(url, headers)
-  if (textOf(report, 'state') !== 'ready') throw new Error(`${url} is in state ${textOf(report, 'state')}.`)
-  return textOf(memberOf(report, 'checksums'), 'sha256')
-}
-
-/** The digest of the stored file; the digesting store must have found the same one. */
-async function storedSha256(
-  name: ServerName,
-  origin: string,
-  directory: string,
-  id: string,
-): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(join(directory, id), { highWaterMark: 1024 * 1024 }), hash)
-  const sha256 = hash.digest('hex')
-  if (name === 'digests' && textOf(await fetchJson(`${origin}/digests/${id}`, {}), 'sha256') !== sha256) {
-    throw new Error(`The digesting store's SHA-256 is not that of its file ${id}.`)
-  }
-  return sha256
 }
 
 async function waitUntilReady(child: ChildProcess, port: number): Promise<void> {
@@ -196,22 +195,4 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   if (address === null || typeof address === 'string') throw new Error('The system gave no port.')
   return address.port
-}
-
-async function fetchJson(url: string, headers: Record<string, string>): Promise<unknown> {
-  const response = await fetch(url, { headers })
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`)
-  return JSON.parse(text)
-}
-
-function memberOf(value: unknown, member: string): unknown {
-  if (typeof value !== 'object' || value === null) throw new Error(`No object to take ${member} from.`)
-  return Object.entries(value).find(([name]) => name === member)?.[1]
-}
-
-function textOf(value: unknown, member: string): string {
-  const text = memberOf(value, member)
-  if (typeof text !== 'string') throw new Error(`The answer has no ${member}.`)
-  return text
 }

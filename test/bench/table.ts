@@ -8,6 +8,7 @@ const contenders: readonly { readonly name: Contender; readonly title: string }[
   { name: 'bare', title: 'stock' },
   { name: 'digests', title: 'stock + digests' },
   { name: 'ours', title: 'antipasto' },
+  { name: 'pair', title: 'two antipasto' },
   { name: 'send', title: 'send' },
 ]
 
@@ -28,18 +29,24 @@ export function renderSamples(metrics: readonly Metric[], samples: readonly Samp
 
 /** Each aim with what the run came to. */
 export function renderVerdicts(metrics: readonly Metric[], verdicts: readonly Verdict[]): string {
-  const rows = verdicts.map(({ aim, spread, isMet }) => {
+  const rows = verdicts.map(({ aim, spread, outcome }) => {
     const metric = metrics.find(({ id }) => id === aim.metric)
     const subject =
-      aim.kind === 'ratio' ? `${metric?.title}: antipasto / ${titleOf(aim.against)}` : metric?.title
-    return [subject ?? aim.metric, spreadText(spread), aimText(aim, metric), isMet ? 'met' : 'MISSED']
+      aim.kind === 'ratio' ? `${metric?.title}: ${titleOf(aim.of)} / ${titleOf(aim.against)}` : metric?.title
+    return [
+      subject ?? aim.metric,
+      spreadText(spread),
+      aimText(aim, metric),
+      outcome === 'missed' ? 'MISSED' : outcome,
+    ]
   })
   return renderGrid([['antipasto', 'median (min..max)', 'aim', ''], ...rows])
 }
 
 function aimText(aim: Aim, metric: Metric | undefined): string {
   if (aim.kind === 'ratio') return `≥ ${aim.atLeast} ×`
-  return `< ${aim.below} ${metric?.unit ?? ''}${aim.judgedBy === 'max' ? ', always' : ''}`
+  const bound = aim.kind === 'limit' ? `< ${aim.below}` : `≤ ${aim.atMost}`
+  return `${bound} ${metric?.unit ?? ''}${aim.judgedBy === 'max' ? ', always' : ''}`
 }
 
 function titleOf(contender: Contender): string {
@@ -52,6 +59,7 @@ function spreadText({ median, min, max }: Spread): string {
 
 /** Three significant digits, more only where the number is larger than that. */
 function figure(value: number): string {
+  if (value === 0) return '0'
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }
 

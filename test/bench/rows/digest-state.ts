@@ -12,6 +12,7 @@ const DIGESTED_BYTES = 100_063
 
 export const digestState: Row = {
   name: 'state',
+  stores: ['local'],
   async run({ round, nextSeed }) {
     const digest = new RunningDigest()
     digest.update(smallPayload(DIGESTED_BYTES, nextSeed(), 0))

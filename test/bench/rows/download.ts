@@ -3,17 +3,11 @@
 import { payloadBlocks, sha256Of } from '../payload.js'
 import type { Sample } from '../sample.js'
 import type { BenchServer } from '../servers.js'
-import {
-  expectStored,
-  mebibytesPerSecond,
-  type RoundContext,
-  type Row,
-  settleDisk,
-  withPeakMegabytes,
-} from './row.js'
+import { mebibytesPerSecond, type RoundContext, type Row, settleDisk, withPeakMegabytes } from './row.js'
 
 export const download: Row = {
   name: 'download',
+  stores: ['local'],
   async run(context) {
     const seed = context.nextSeed()
     const sentSha256 = sha256Of(payloadBlocks(context.workload.bigBytes, seed))
@@ -34,7 +28,7 @@ async function fetchBigFile(
   const { target } = server
   const sizeBytes = workload.bigBytes
   const upload = await load.perform('upload', { target, sizeBytes, seed, untilReady: server.name === 'ours' })
-  await expectStored(server, upload.path, sentSha256)
+  await server.expectStored(upload.path, { sha256: sentSha256, sizeBytes })
   const path = await server.downloadPath(upload.path)
   await settleDisk(server)
 

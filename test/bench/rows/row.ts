@@ -2,17 +2,25 @@
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import type { Content } from '../holdings.js'
 import type { LoadClient } from '../load-client.js'
-import { peakResidentBytes, resetPeak } from '../memory.js'
-import type { Sample, Workload } from '../sample.js'
+import { peakResidentBytes, postgresBytes, resetPeak } from '../memory.js'
+import type { Sample, StoreName, Workload } from '../sample.js'
 import type { BenchServer } from '../servers.js'
+import type { Sink, SinkFigures } from '../sink/client.js'
+import { TempFolderWatch } from '../temp-folder.js'
 
 const MEGABYTE = 1_000_000
 
 export interface RoundContext {
   readonly round: number
-  /** All three, in the order of this round. */
+  /** All contenders, in the order of this round. */
   readonly servers: readonly BenchServer[]
+  /** A second one of ours on the same database and bucket; for rows that `needsPeer`. */
+  readonly peer: BenchServer | undefined
+  readonly store: StoreName
+  /** Null unless `store` is s3-sink. */
+  readonly sink: Sink | null
   readonly load: LoadClient
   readonly workload: Workload
   /** A seed that no other payload of this bench has. */
@@ -21,13 +29,54 @@ export interface RoundContext {
 
 export interface Row {
   readonly name: string
+  /** Where it has something to tell. */
+  readonly stores: readonly StoreName[]
+  readonly needsPeer?: true
   /** One round. Removes what it stored; throws when a server has other bytes than were sent. */
   run(context: RoundContext): Promise<Sample[]>
+}
+
+export interface Observation<T> {
+  readonly result: T
+  readonly peakMegabytes: number
+  /** 0 for a server that has none. */
+  readonly postgresMegabytes: number
+  readonly tempMegabytes: number
+  /** Null without a sink. */
+  readonly figures: SinkFigures | null
 }
 
 /** Lets the file system finish what earlier rows left, so that a server pays only for its own writes. */
 export async function settleDisk(server: BenchServer): Promise<void> {
   await promisify(execFile)('sync', ['-f', server.directory])
+}
+
+/**
+ * Runs `work`, and tells what it cost the server meanwhile in memory, temporary files and S3 requests.
+ *
+ * On the sink completions take `completionDelayMs` longer.
+ */
+export async function observed<T>(
+  server: BenchServer,
+  sink: Sink | null,
+  work: () => Promise<T>,
+  completionDelayMs = 0,
+): Promise<Observation<T>> {
+  const tempFolder = new TempFolderWatch(server.tempDirectory)
+  const readPostgres = async (): Promise<number> =>
+    server.name === 'ours' ? postgresBytes(server.directory) : 0
+  const { result, largestMegabytes } = await withLargestMegabytes(readPostgres, () =>
+    withPeakMegabytes(server, async () =>
+      sink === null ? { result: await work(), figures: null } : sink.observe(work, completionDelayMs),
+    ),
+  )
+  return {
+    result: result.result.result,
+    peakMegabytes: result.peakMegabytes,
+    postgresMegabytes: largestMegabytes,
+    tempMegabytes: tempFolder.stop() / MEGABYTE,
+    figures: result.result.figures,
+  }
 }
 
 /** Runs `work` and tells the server's resident peak meanwhile, in MB. */
@@ -41,7 +90,7 @@ export async function withPeakMegabytes<T>(
 }
 
 /** Runs `work` and tells the largest of the figures read every 250 ms, in MB, or 0 when there was none. */
-export async function withLargestMegabytes<T>(
+async function withLargestMegabytes<T>(
   readBytes: () => Promise<number>,
   work: () => Promise<T>,
 ): Promise<{ result: T; largestMegabytes: number }> {
@@ -59,15 +108,10 @@ export async function withLargestMegabytes<T>(
   }
 }
 
-/** The rule of every row: what the server holds is what the client sent. */
-export async function expectStored(
-  server: BenchServer,
-  uploadPath: string,
-  sentSha256: string,
-): Promise<void> {
-  const storedSha256 = await server.sha256Of(uploadPath)
-  if (storedSha256 === sentSha256) return
-  throw new Error(`${server.name} holds ${storedSha256} at ${uploadPath}, but ${sentSha256} was sent.`)
+/** The rule of every row: what the server holds is what the client sent. Then it goes. */
+export async function checkAndRemove(server: BenchServer, uploadPath: string, sent: Content): Promise<void> {
+  await server.expectStored(uploadPath, sent)
+  await server.remove(uploadPath)
 }
 
 /** Bytes in a time, as MiB/s. */

@@ -1,45 +1,40 @@
 // Many small uploads by creation-with-upload over keep-alive connections.
 
-import { postgresBytes } from '../memory.js'
 import { sha256Of, smallPayload } from '../payload.js'
 import type { Sample } from '../sample.js'
-import { expectStored, type Row, settleDisk, withLargestMegabytes, withPeakMegabytes } from './row.js'
+import { checkAndRemove, observed, type Row, settleDisk } from './row.js'
+import { s3Cost } from './s3-cost.js'
 
 const CHECKS_AT_ONCE = 8
 
 export const smallFiles: Row = {
   name: 'smallfiles',
-  async run({ servers, load, round, workload, nextSeed }) {
+  stores: ['local', 's3-sink', 's3'],
+  async run({ servers, store, sink, load, round, workload, nextSeed }) {
     const seed = nextSeed()
-    const task = {
-      sizeBytes: workload.smallFileBytes,
-      fileCount: workload.smallFileCount,
-      connectionCount: workload.smallFileConnectionCount,
-      seed,
-    }
+    const { smallFileBytes: sizeBytes, smallFileCount: fileCount } = workload
+    const task = { sizeBytes, fileCount, connectionCount: workload.smallFileConnectionCount, seed }
     const samples: Sample[] = []
     for (const server of servers) {
-      const isOurs = server.name === 'ours'
       await settleDisk(server)
-      const { result: memory, largestMegabytes } = await withLargestMegabytes(
-        async () => (isOurs ? postgresBytes(server.directory) : 0),
-        () => withPeakMegabytes(server, () => load.perform('smallFiles', { target: server.target, ...task })),
+      const observation = await observed(server, sink, () =>
+        load.perform('smallFiles', { target: server.target, ...task }),
       )
-      const { paths, elapsedMs } = memory.result
+      const { paths, elapsedMs } = observation.result
       await forEachAtOnce(paths, CHECKS_AT_ONCE, async (path, index) => {
-        await expectStored(server, path, sha256Of([smallPayload(task.sizeBytes, seed, index)]))
-        await server.remove(path)
+        const sha256 = sha256Of([smallPayload(sizeBytes, seed, index)])
+        await checkAndRemove(server, path, { sha256, sizeBytes })
       })
-      const sample = (metric: string, value: number): Sample => ({
-        metric,
-        contender: server.name,
-        round,
-        value,
-      })
+      const contender = server.name
+      const sample = (metric: string, value: number): Sample => ({ metric, contender, round, value })
       samples.push(
         sample('smallfiles', paths.length / (elapsedMs / 1000)),
-        sample('memory.smallfiles', memory.peakMegabytes),
-        ...(isOurs ? [sample('postgres.smallfiles', largestMegabytes)] : []),
+        sample('memory.smallfiles', observation.peakMegabytes),
+        ...(contender === 'ours' ? [sample('postgres.smallfiles', observation.postgresMegabytes)] : []),
+        ...s3Cost(
+          { store, row: 'smallfiles', contender, round, uploadCount: fileCount, countsParts: true },
+          observation,
+        ),
       )
     }
     return samples
