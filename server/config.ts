@@ -455,7 +455,8 @@ function contradictions(config: Partial<Config>, written: (field: keyof Config) 
 function problemOf(setting: Setting<unknown>, text: string | undefined, error: z.ZodError): string {
   const wrong = setting.isSecret
     ? `${setting.name}: ${error.issues.map((issue) => issue.message).join(', ')}.`
-    : `${setting.name}=${JSON.stringify(text)} is not allowed.`
+    : // A URL may have been given a password that it must not have.
+      `${setting.name}=${JSON.stringify(text?.replace(/\/\/[^/]*@/, '//…@'))} is not allowed.`
   return `${wrong} Allowed: ${setting.allowed}`
 }
 

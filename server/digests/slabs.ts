@@ -16,6 +16,8 @@ export interface Slab {
   release(): void
 }
 
+const TELL_MS = 250
+
 interface Waiter {
   lend(bytes: Uint8Array): void
 }
@@ -27,11 +29,12 @@ export class SlabPool {
   /** In order of arrival. */
   readonly #waiters = new Set<Waiter>()
   #inUse = 0
+  #timer: NodeJS.Timeout | undefined
 
   /**
    * At most `limit` slabs at a time. They are made when first needed and kept.
    *
-   * @param onShort told whenever somebody has to wait for one, and when one is given back that is not enough
+   * @param onShort told when somebody has to wait for one, and again every quarter of a second while anybody does
    */
   constructor(limit: number, onShort: () => void = () => {}) {
     this.#limit = limit
@@ -72,9 +75,19 @@ export class SlabPool {
         },
       }
       this.#waiters.add(waiter)
+      this.#timer ??= setInterval(() => this.#tellShort(), TELL_MS).unref()
       this.#onShort()
       signal?.addEventListener('abort', giveUp, { once: true })
     })
+  }
+
+  #tellShort(): void {
+    if (this.isShort) {
+      this.#onShort()
+      return
+    }
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   #lend(bytes: Uint8Array): Slab {
@@ -99,7 +112,6 @@ export class SlabPool {
     }
     this.#waiters.delete(first)
     first.lend(bytes)
-    if (this.#waiters.size > 0) this.#onShort()
   }
 }
 

@@ -34,8 +34,10 @@ export class PartMemory {
   readonly #open = new Map<PartBuffer, Opened>()
   readonly #waiting: { buffer: PartBuffer; wantedBytes: number; since: number; enter: () => void }[] = []
   #sendingBytes = 0
-  /** Stored early, and not yet there: one at a time makes room. */
-  #spilling: PartBuffer | undefined
+  /** When something was sent last, or began to be sent with nothing else on its way. */
+  #progressAt = 0
+  /** What was stored early last: it makes room in a moment, unless its request hangs. */
+  #spilled: { buffer: PartBuffer; at: number } | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(budgetBytes: number) {
@@ -56,7 +58,7 @@ export class PartMemory {
     }
     return new Promise((enter) => {
       this.#waiting.push({ buffer, wantedBytes, since: performance.now(), enter })
-      this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS)
+      this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS).unref()
     })
   }
 
@@ -68,12 +70,14 @@ export class PartMemory {
   /** The buffer's bytes, as many as it holds, are on their way: it is closed. @returns says that they have arrived */
   send(buffer: PartBuffer): () => void {
     const { heldBytes } = buffer
-    const isSpilled = this.#spilling === buffer
+    const isSpilled = this.#spilled?.buffer === buffer
     this.#open.delete(buffer)
+    if (this.#sendingBytes === 0) this.#progressAt = performance.now()
     this.#sendingBytes += heldBytes
     return () => {
       this.#sendingBytes -= heldBytes
-      if (isSpilled) this.#spilling = undefined
+      this.#progressAt = performance.now()
+      if (isSpilled) this.#spilled = undefined
       this.#letIn()
     }
   }
@@ -81,15 +85,20 @@ export class PartMemory {
   /** The buffer is given up, and doesn't wait any more. */
   leave(buffer: PartBuffer): void {
     this.#open.delete(buffer)
-    if (this.#spilling === buffer) this.#spilling = undefined
+    if (this.#spilled?.buffer === buffer) this.#spilled = undefined
     const index = this.#waiting.findIndex((waiter) => waiter.buffer === buffer)
     if (index >= 0) this.#waiting.splice(index, 1)[0]?.enter()
     this.#letIn()
   }
 
-  /** Somebody finds no memory: unless some is about to be free, the oldest buffer is stored early. */
+  /**
+   * Somebody finds no memory: unless some is about to be free, the oldest buffer is stored early.
+   *
+   * To be called again while that lasts: a request that hangs mustn't keep everybody waiting.
+   */
   relieve(): void {
-    if (this.#sendingBytes === 0) this.#spillOldest(() => true)
+    const isStuck = performance.now() - this.#progressAt >= PATIENCE_MS
+    if (this.#sendingBytes === 0 || isStuck) this.#spillOldest(() => true)
   }
 
   #hasRoomFor(wantedBytes: number): boolean {
@@ -132,10 +141,10 @@ export class PartMemory {
   }
 
   #spillOldest(mayBe: (buffer: PartBuffer, opened: Opened) => boolean): void {
-    if (this.#spilling !== undefined) return
+    if (this.#spilled !== undefined && performance.now() - this.#spilled.at < PATIENCE_MS) return
     for (const [buffer, opened] of this.#open) {
       if (buffer.heldBytes === 0 || !mayBe(buffer, opened)) continue
-      this.#spilling = buffer
+      this.#spilled = { buffer, at: performance.now() }
       buffer.spill()
       return
     }

@@ -54,7 +54,8 @@ export function nextPartBytes({ partCount, positionBytes, lastPartBytes, sizeByt
  */
 export function joinFrom(pieceBytes: readonly number[], newBytes: number): number {
   let from = pieceBytes.length
-  if (from >= MOST_PIECES) return runOfSmall(pieceBytes, from, MOST_JOINED_BYTES)
+  const smallFrom = runOfSmall(pieceBytes, from, MOST_JOINED_BYTES)
+  if (from - smallFrom >= MOST_PIECES) return smallFrom
   let joinedBytes = newBytes
   for (;;) {
     const first = runOfSmall(pieceBytes, from, Math.min(joinedBytes, MOST_JOINED_BYTES))

@@ -7,6 +7,9 @@ import type { Bucket } from './s3-client.js'
 import type { S3Settings } from './s3-connection.js'
 import { S3Failure, type S3Symptom } from './s3-errors.js'
 
+/** For an attempt that began before time was up. */
+const GRACE_MS = 3000
+
 interface Right {
   /** IAM's name of it. */
   name: string
@@ -94,13 +97,20 @@ function rightsToProve(bucket: Bucket): Right[] {
 
 /** What S3 had against it; null for nothing. NOT_FOUND is nothing: the right is there, the probe wasn't. */
 async function troubleWith(bucket: Bucket, right: Right): Promise<S3Symptom | null> {
+  const { startMs } = bucket.timing
+  const silent = new AppError('UNAVAILABLE', doesNotAnswer(bucket.settings))
+  const deadline = new AbortController()
+  // A server that listens and says nothing is waited for no longer than one that isn't there.
+  const timer = setTimeout(() => deadline.abort(silent), startMs + GRACE_MS)
   try {
-    const timing = { attempts: Infinity, giveUpMs: bucket.timing.startMs }
-    await bucket.send(right.name, right.prove, { timing })
+    const timing = { attempts: Infinity, giveUpMs: startMs }
+    await bucket.send(right.name, right.prove, { timing, signal: deadline.signal })
     return null
   } catch (error) {
     if (!isAppError(error) || !(error.cause instanceof S3Failure)) throw error
     return error.code === 'NOT_FOUND' ? null : error.cause.symptom
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -112,17 +122,24 @@ function resource({ on }: Right, { bucket, prefix }: S3Settings): string {
   return on === 'bucket' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${prefix}/*`
 }
 
+function serverOf({ endpoint, region }: S3Settings): string {
+  return endpoint === undefined ? `Amazon S3 in ${region}` : `The S3 server ${endpoint}`
+}
+
+function doesNotAnswer(settings: S3Settings): string {
+  return `${serverOf(settings)} does not answer. Mend S3_ENDPOINT, or what stands between.`
+}
+
 /** For the operator: what is wrong, and what to mend. Pure. */
 export function explain(symptom: S3Symptom, settings: S3Settings): string {
   const { code, httpStatus, connection, message } = symptom
-  const server =
-    settings.endpoint === undefined ? `Amazon S3 in ${settings.region}` : `The S3 server ${settings.endpoint}`
+  const server = serverOf(settings)
   switch (connection ?? code) {
     case 'NoSuchBucket':
       return `${server} has no bucket "${settings.bucket}". Make it, or mend S3_BUCKET.`
     case 'CredentialsProviderError':
     case 'TokenProviderError':
-      return 'No S3 credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.'
+      return `No S3 credentials were found. Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile that exists, or give this machine a role. (${message})`
     case 'InvalidAccessKeyId':
       return `${server} does not know the key AWS_ACCESS_KEY_ID. Mend it.`
     case 'SignatureDoesNotMatch':
@@ -143,6 +160,10 @@ export function explain(symptom: S3Symptom, settings: S3Settings): string {
   }
   if (httpStatus === 301 || httpStatus === 307) {
     return `${server} says that the bucket "${settings.bucket}" is elsewhere. Mend S3_REGION or S3_ENDPOINT.`
+  }
+  if (connection === 'TimeoutError') return doesNotAnswer(settings)
+  if (connection === 'EPROTO') {
+    return `${server} does not speak TLS as it should. If it is meant to speak http, say so in S3_ENDPOINT.`
   }
   if (connection !== undefined) {
     return `${server} cannot be reached (${connection}: ${message}). Start it, or mend S3_ENDPOINT.`

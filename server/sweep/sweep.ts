@@ -177,7 +177,9 @@ export class Sweep {
       return 0
     }
     const known = await knownKeys(client, items)
-    const strays = items.filter(({ room, key }) => !known.has(`${room} ${key}`))
+    // A temporary in a bucket is listed once for each of its pieces.
+    const byName = new Map(items.map((item) => [`${item.room} ${item.key}`, item]))
+    const strays = [...byName].filter(([name]) => !known.has(name)).map(([, item]) => item)
     for (const { room, key, sizeBytes } of strays) {
       tell(`delete ${room} ${key} (${sizeBytes} bytes), which no record knows`)
       if (isDryRun) continue

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { SLAB_BYTES, type Slab, SlabPool } from '../../server/digests/slabs.js'
 
@@ -37,7 +37,10 @@ describe('a slab', () => {
     one.release() // of a loan that has ended: the new borrower keeps the slab
     expect(pool.inUse).toBe(2)
     expect(next.bytes).not.toBe(other.bytes)
-    expect(await isSettled(pool.acquire())).toBe(false)
+    const waiting = pool.acquire()
+    expect(await isSettled(waiting)).toBe(false)
+    next.release()
+    await waiting
   })
 })
 
@@ -106,6 +109,51 @@ describe('the pool', () => {
     expect(pool.inUse).toBe(1)
   })
 
+  test('tells at once that it is short, again and again while anybody waits, and then no more', async () => {
+    jest.useFakeTimers()
+    let tellings = 0
+    const pool: SlabPool = new SlabPool(2, () => {
+      tellings += 1
+      expect(pool.isShort).toBe(true)
+    })
+    const [one, other] = [await pool.acquire(), await pool.acquire()]
+    expect([tellings, pool.isShort]).toEqual([0, false])
+    const waiting = [pool.acquire(), pool.acquire()]
+    expect([tellings, pool.isShort]).toEqual([2, true])
+    jest.advanceTimersByTime(1000)
+    expect(tellings).toBe(6)
+    one.release()
+    jest.advanceTimersByTime(250)
+    expect([tellings, pool.isShort]).toEqual([7, true])
+    other.release()
+    jest.advanceTimersByTime(1000)
+    expect([tellings, pool.isShort, jest.getTimerCount()]).toEqual([7, false, 0])
+    jest.useRealTimers()
+    await Promise.all(waiting)
+  })
+
+  test('gets a slab from whoever is told that it is short, and gives one up at once', async () => {
+    const held: Slab[] = []
+    const pool = new SlabPool(1, () => held.pop()?.release())
+    held.push(await pool.acquire())
+    const next = await pool.acquire()
+    expect([pool.inUse, pool.isShort]).toEqual([1, false])
+    next.release()
+  })
+
+  test('is short no more when those who wait give up', async () => {
+    const pool = new SlabPool(1)
+    const held = await pool.acquire()
+    const givesUp = new AbortController()
+    const waiting = pool.acquire(givesUp.signal)
+    expect(pool.isShort).toBe(true)
+    givesUp.abort(new Error('the client went away'))
+    await expect(waiting).rejects.toThrow('the client went away')
+    expect(pool.isShort).toBe(false)
+    held.release()
+    expect(pool.inUse).toBe(0)
+  })
+
   test('never lends one slab to two, nor more than its limit, whatever the order of events', async () => {
     const event = fc.record({ kind: fc.constantFrom('acquire', 'abort', 'release'), which: fc.nat(20) })
     const events = fc.array(event, { maxLength: 60 })
@@ -133,6 +181,9 @@ describe('the pool', () => {
           expect(lent.length).toBeLessThanOrEqual(limit)
           expect(new Set(lent.map((slab) => slab.bytes)).size).toBe(lent.length)
         }
+        // Nobody is left waiting: the pool would go on telling.
+        for (const request of requests) request.abort()
+        expect(pool.isShort).toBe(false)
       }),
     )
   })

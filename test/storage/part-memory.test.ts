@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { type PartBuffer, PartMemory } from '../../server/storage/part-memory.js'
 
 const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
 const BUDGET_BYTES = 200
 /** What all fast buffers together may have: half of the budget. */
 const FAST_BYTES = 100
@@ -166,31 +167,46 @@ describe('the budget', () => {
 })
 
 describe('a slow buffer', () => {
-  test('counts after a second for what it holds, so that another finds room', async () => {
+  /** Opens them, one after the other, and fills them so slowly that none counts as fast. */
+  async function fillSlowly(
+    buffers: readonly TestBuffer[],
+    wantedBytes: number,
+    heldBytes: number,
+  ): Promise<void> {
+    for (const buffer of buffers) {
+      buffer.open(wantedBytes)
+      await pass(300)
+    }
+    for (const buffer of buffers) buffer.heldBytes = heldBytes
+    await pass(MINUTE_MS)
+  }
+
+  test('counts soon for what it holds, so that another finds room', async () => {
     const [slow, next] = buffersOf(new PartMemory(BUDGET_BYTES), 2) as [TestBuffer, TestBuffer]
     slow.open(FAST_BYTES)
-    slow.heldBytes = 10
+    slow.heldBytes = 1
     next.open(90)
-    await pass(SECOND_MS - 1)
+    await settle()
     expect(next.isIn).toBe(false)
-    await pass(300)
+    await pass(SECOND_MS)
     expect(next.isIn).toBe(true)
     expect(slow.spills).toBe(0)
-    next.leave()
   })
 
-  test('is stored early when another has waited for a second; the oldest first', async () => {
+  test('is stored early when another has waited for a second; the oldest, and no other meanwhile', async () => {
     const [older, newer, next] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [
       TestBuffer,
       TestBuffer,
       TestBuffer,
     ]
-    older.open(50)
-    older.heldBytes = 70
-    newer.open(50)
-    newer.heldBytes = 70
+    await fillSlowly([older, newer], 50, 70)
     next.open(50)
-    await pass(SECOND_MS + 100)
+    await pass(SECOND_MS - 1)
+    expect([older.spills, newer.spills]).toEqual([0, 0])
+    await pass(300)
+    expect([older.spills, newer.spills]).toEqual([1, 0])
+    await pass(500)
+    // What is on its way may be enough.
     expect([older.spills, newer.spills]).toEqual([1, 0])
     expect(next.isIn).toBe(false)
     older.arrive()
@@ -199,17 +215,24 @@ describe('a slow buffer', () => {
     expect(newer.spills).toBe(0)
   })
 
+  test('is stored early, too, when the one before hangs on its way', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [older, newer, next] = buffersOf(memory, 3) as [TestBuffer, TestBuffer, TestBuffer]
+    await fillSlowly([older, newer], 50, 70)
+    next.open(50)
+    await pass(3 * SECOND_MS)
+    expect([older.spills, newer.spills]).toEqual([1, 1])
+    next.leave()
+  })
+
   test('is no reason to wait for ever: with everything held by silent ones, everybody gets a turn', async () => {
     const memory = new PartMemory(BUDGET_BYTES)
     const silent = buffersOf(memory, 5)
-    for (const buffer of silent) {
-      buffer.open(20)
-      buffer.heldBytes = COUNTED_BYTES / 5
-    }
+    await fillSlowly(silent, 20, COUNTED_BYTES / 5)
     const others = buffersOf(memory, 20)
     for (const buffer of others) buffer.open(20)
     const served = new Set<TestBuffer>()
-    for (let waited = 0; waited < 60 && served.size < others.length; waited++) {
+    for (let waitedMs = 0; waitedMs < MINUTE_MS && served.size < others.length; waitedMs += 250) {
       await pass(250)
       for (const buffer of [...silent, ...others]) buffer.arrive()
       await settle()
@@ -231,8 +254,7 @@ describe('a slow buffer', () => {
       TestBuffer,
     ]
     empty.open(50)
-    full.open(50)
-    full.heldBytes = COUNTED_BYTES
+    await fillSlowly([full], 50, COUNTED_BYTES)
     next.open(50)
     await pass(2 * SECOND_MS)
     expect([empty.spills, full.spills]).toEqual([0, 1])
@@ -264,6 +286,32 @@ describe('relieving', () => {
     sent.arrive()
     memory.relieve()
     expect(full.spills).toBe(1)
+  })
+
+  test('does not wait for what hangs on its way', async () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [hanging, full] = buffersOf(memory, 2) as [TestBuffer, TestBuffer]
+    for (const buffer of [hanging, full]) {
+      buffer.open(30)
+      buffer.heldBytes = 30
+    }
+    hanging.send()
+    await pass(SECOND_MS)
+    memory.relieve()
+    expect(full.spills).toBe(1)
+  })
+
+  test('stores what came after a spill, too, though nobody asked for room for it', () => {
+    const memory = new PartMemory(BUDGET_BYTES)
+    const [buffer] = buffersOf(memory, 1) as [TestBuffer]
+    buffer.open(30)
+    buffer.heldBytes = 30
+    memory.relieve()
+    buffer.arrive()
+    memory.hold(buffer, 30)
+    buffer.heldBytes = 5
+    memory.relieve()
+    expect(buffer.spills).toBe(2)
   })
 
   test('of nothing is nothing', () => {

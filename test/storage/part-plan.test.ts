@@ -180,6 +180,19 @@ describe('the pieces of a tail', () => {
     )
   })
 
+  test('of sizes that fall stay few, too', () => {
+    const falling = Array.from({ length: 3000 }, (_, index) => 5000 - index)
+    const { mostPieces, sentBytes } = grow(falling)
+    expect(mostPieces).toBeLessThan(100)
+    expect(sentBytes).toBeLessThan(30 * sum(falling))
+  })
+
+  test('behind many large ones are joined as ever: a small one does not cost the tail', () => {
+    const large = Array<number>(100).fill(9 * MIB)
+    const { sentBytes } = grow([...large, ...Array<number>(1000).fill(10_000)])
+    expect(sentBytes - sum(large)).toBeLessThan(5 * 1000 * 10_000)
+  })
+
   test('of random sizes stay few', () => {
     const many = fc.array(fc.integer({ min: 1, max: 65_536 }), { minLength: 200, maxLength: 400 })
     fc.assert(fc.property(many, (newBytes) => expect(grow(newBytes).mostPieces).toBeLessThan(60)))

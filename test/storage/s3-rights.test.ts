@@ -150,7 +150,7 @@ describe('what is wrong with S3 is said with the setting to mend', () => {
     [
       'no credentials',
       { connection: 'CredentialsProviderError' },
-      /Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/,
+      /Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/,
     ],
     ['old credentials', { code: 'ExpiredToken', httpStatus: 400 }, /have expired.*AWS_SESSION_TOKEN/],
     ['a wrong clock', { code: 'RequestTimeTooSkewed', httpStatus: 403 }, /clock is wrong/],

@@ -334,14 +334,35 @@ describeS3('the writer of an upload on S3', () => {
     })
 
     test('ends with the failure of what is on its way', async () => {
-      const held = proxy.hang({ operation: 'PutObject', nth: 1 })
-      proxy.on({ operation: 'PutObject', nth: 'every' }, fails(403, 'AccessDenied'))
+      const answers = [1, 2, 3].map((nth) => proxy.hold({ operation: 'PutObject', nth }))
       const writer = openAt(newKey(), { gatheredBytes: MIB })
-      await writeAll(writer, 0, source.subarray(0, MIB))
-      await held.reached
-      await writeAll(writer, MIB, source.subarray(MIB, 3 * MIB)).catch(() => {})
-      await sleep(100)
-      await expect(writer.sync()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      const writes = await writeAll(writer, 0, source.subarray(0, 3 * MIB))
+      await Promise.all(answers.map(({ reached }) => reached))
+      const waiting = expect(writer.ready(never)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      await writer.close()
+      await waiting
+      expect((await Promise.allSettled(writes)).every(({ status }) => status === 'rejected')).toBe(true)
+    })
+  })
+
+  describe('when memory is short', () => {
+    test('it stores what it has as a piece, again and again, and goes on', async () => {
+      const key = newKey()
+      const writer = openAt(key)
+      for (const at of [0, 1, 2]) {
+        // A slab that was filled while the one before was stored comes without being asked for.
+        if (at === 0) await writer.ready(never)
+        const writing = writer.write(new Uint8Array(source.subarray(at * KIB, (at + 1) * KIB)))
+        memory.relieve()
+        await writing
+      }
+      const ledger = recorded(EMPTY_LEDGER, await writer.sync())
+      expect(ledger.parts.map(({ kind, sizeBytes }) => [kind, sizeBytes])).toEqual([
+        ['piece', KIB],
+        ['piece', KIB],
+        ['piece', KIB],
+      ])
+      expect((await completed(key, 3 * KIB, ledger)).equals(source.subarray(0, 3 * KIB))).toBe(true)
     })
   })
 

@@ -1,7 +1,8 @@
 import { utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { pino } from 'pino'
+import type { Store, StoredItem } from '../../server/storage/store.js'
 import { Sweep } from '../../server/sweep/sweep.js'
 import { randomId } from '../../server/uploads/random.js'
 import { aFile, type Ground, type Instance, newGround, openInstance } from '../uploads/parts.js'
@@ -34,4 +35,63 @@ test('a store beside a database that knows no upload keeps everything; beside on
   await instance.records.insertReceiving(randomId(), 'somebody', aFile(10), null)
   expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ strays: 1 })
   expect((await ground.stored()).objects).toEqual([])
+})
+
+describe('a store that several servers share', () => {
+  const twoDaysAgo = new Date(Date.now() - 2 * 86_400_000)
+  const log = pino({ level: 'silent' })
+
+  /** A bucket in which a temporary is listed once for each of its pieces; nothing in it is deleted. */
+  function listing(items: readonly StoredItem[]) {
+    const deleted: string[] = []
+    const asked = { listings: 0 }
+    const changes: Partial<Store> = {
+      isShared: true,
+      async *list() {
+        asked.listings += 1
+        yield* items
+      },
+      deleteTemporary: async (key) => void deleted.push(`temporary ${key}`),
+      deleteObject: async (key) => void deleted.push(`object ${key}`),
+    }
+    const store: Store = Object.assign(Object.create(instance.store), changes)
+    const { databaseUrl } = ground
+    return {
+      deleted,
+      asked,
+      sweep: new Sweep({ ...instance, store, log, databaseUrl, tombstoneTtlSeconds: 60 }),
+    }
+  }
+
+  const item = (room: StoredItem['room'], key: string, modifiedAt = twoDaysAgo): StoredItem => {
+    return { room, key, sizeBytes: 5, modifiedAt }
+  }
+
+  test('is listed by its first sweep, and then not again for hours', async () => {
+    const { asked, sweep } = listing([])
+    await sweep.runQuietly()
+    await sweep.runQuietly()
+    expect(asked.listings).toBe(1)
+    // Who asks for it gets it.
+    await sweep.run({ isDryRun: false }, () => {})
+    expect(asked.listings).toBe(2)
+  })
+
+  test('loses a stray of many pieces once, and nothing that is young or that a record knows', async () => {
+    const [stray, young, known] = [randomId(), randomId(), randomId()]
+    await instance.records.insertReceiving(known, 'somebody', aFile(10), null)
+    const { deleted, sweep } = listing([
+      ...[1, 2, 3].map(() => item('temporary', stray)),
+      item('object', stray),
+      item('temporary', young, new Date()),
+      item('temporary', known),
+      item('object', known),
+    ])
+    const lines: string[] = []
+    expect(await sweep.run({ isDryRun: true }, (line) => lines.push(line))).toMatchObject({ strays: 2 })
+    expect(deleted).toEqual([])
+    expect(lines.filter((line) => line.includes(stray))).toHaveLength(2)
+    expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ strays: 2 })
+    expect(deleted.sort()).toEqual([`object ${stray}`, `temporary ${stray}`])
+  })
 })
