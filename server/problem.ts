@@ -189,7 +189,10 @@ function logProblem(log: Log, req: Request, error: AppError, thrown: unknown): v
     code: error.code,
     method: req.method,
     path: shownPath(req.originalUrl),
-    err: thrown,
+    // Where a refusal of ours was thrown tells an operator nothing; what is behind it does.
+    ...(isAppError(thrown) && error.code !== 'INTERNAL'
+      ? { detail: error.detail, err: error.cause }
+      : { err: thrown }),
   }
   // Whoever sends nonsense must not fill the disk: what the client did wrong is in the request's own line.
   if (error.code === 'INTERNAL') log.error(line, 'request failed')

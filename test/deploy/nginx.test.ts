@@ -9,9 +9,10 @@ import { bytesFrom, eventually, expectWhole } from '../end-to-end/evidence.js'
 import { type RawTus, rawTus } from '../end-to-end/raw-tus.js'
 import { newS3Ground, type S3Ground } from '../end-to-end/s3-ground.js'
 import { startUpload } from '../end-to-end/tus-client.js'
+import { findFreePort } from '../support/free-port.js'
 import { describeS3 } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { describeNginx, freePort, type Nginx, originAt, startNginx } from './nginx.js'
+import { describeNginx, type Nginx, originAt, startNginx } from './nginx.js'
 
 const MIB = 1024 * 1024
 const source = bytesFrom(1, 50 * MIB)
@@ -25,9 +26,9 @@ describeNginx('nginx in front of an instance that lives and one that does not', 
     ask(nginx.url, { method, path, headers: { Authorization: `Bearer ${server.key}`, ...headers } })
 
   beforeAll(async () => {
-    const port = await freePort()
+    const port = await findFreePort()
     server = await startServer({ env: { PUBLIC_URL: originAt(port), NO_PROGRESS_TIMEOUT: '2s' } })
-    nginx = await startNginx(port, [server.url, originAt(await freePort())])
+    nginx = await startNginx(port, [server.url, originAt(await findFreePort())])
     tus = rawTus({ url: nginx.url, key: server.key })
   })
   afterAll(async () => {
@@ -113,9 +114,9 @@ describeNginx('nginx while no instance lives', () => {
   let tus: RawTus
 
   beforeAll(async () => {
-    const port = await freePort()
+    const port = await findFreePort()
     server = await startServer({ env: { PUBLIC_URL: originAt(port) } })
-    nginx = await startNginx(port, [server.url, originAt(await freePort())])
+    nginx = await startNginx(port, [server.url, originAt(await findFreePort())])
     tus = rawTus({ url: nginx.url, key: server.key })
   })
   afterAll(async () => {
@@ -162,7 +163,7 @@ describeNginx('nginx in front of two instances', () => {
 
     beforeAll(async () => {
       ground = await newS3Ground()
-      const port = await freePort()
+      const port = await findFreePort()
       const env = { PUBLIC_URL: originAt(port) }
       instances = [await ground.startInstance(env), await ground.startInstance(env)]
       nginx = await startNginx(port, [instances[0].url, instances[1].url])

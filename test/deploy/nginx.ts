@@ -128,14 +128,3 @@ async function end(child: ChildProcess): Promise<void> {
 export function originAt(port: number): string {
   return `http://127.0.0.1:${port}`
 }
-
-/** A port at which nobody listens, now. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A TCP port was expected.')
-  return address.port
-}

@@ -10,9 +10,9 @@ import {
   type Ledger,
   type Store,
   type StoredItem,
-  type StoredPart,
   type TemporaryWriter,
 } from '../../server/storage/store.js'
+import { recorded } from './ledger-model.js'
 
 /** A store to be tested, opened by the contract; `dispose` removes what is left of it. */
 export interface TestedStore {
@@ -60,7 +60,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       await Promise.all(written)
       writer.confirm(stored)
       await writer.close()
-      return record(ledger, stored)
+      return recorded(ledger, stored)
     }
 
     /** Hands `content` over in slices that end at the writer's boundaries. @returns the writes, under way */
@@ -153,7 +153,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         await Promise.all(before)
         await writer.close()
         await Promise.allSettled(after)
-        const ledger = record(EMPTY_LEDGER, stored)
+        const ledger = recorded(EMPTY_LEDGER, stored)
         expect((await completed(key, 300_000, ledger)).equals(bytes.subarray(0, 300_000))).toBe(true)
       })
 
@@ -167,7 +167,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         await written
         memory.fill('x')
         await writer.close()
-        expect(String(await completed(key, 5, record(EMPTY_LEDGER, stored)))).toBe('first')
+        expect(String(await completed(key, 5, recorded(EMPTY_LEDGER, stored)))).toBe('first')
       })
 
       test('what was not confirmed is told again', async () => {
@@ -179,7 +179,7 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         void writer.write(Buffer.from('two'))
         const stored = await writer.sync()
         await writer.close()
-        expect(String(await completed(key, 8, record(EMPTY_LEDGER, stored)))).toBe('one, two')
+        expect(String(await completed(key, 8, recorded(EMPTY_LEDGER, stored)))).toBe('one, two')
       })
 
       test('a writer goes on at its offset: what is before stays, what is behind is overwritten', async () => {
@@ -459,17 +459,6 @@ interface Appended {
   from: number
   ledger: Ledger
   sizeBytes: number | null
-}
-
-/** What the records make of `ledger` and what a writer has stored since: a part replaces all that it covers. */
-function record(ledger: Ledger, stored: Ledger): Ledger {
-  const covers = (part: StoredPart, other: StoredPart) =>
-    other.startBytes >= part.startBytes && other.startBytes < part.startBytes + part.sizeBytes
-  const kept = ledger.parts.filter((old) => !stored.parts.some((part) => covers(part, old)))
-  return {
-    multipartId: stored.multipartId ?? ledger.multipartId,
-    parts: [...kept, ...stored.parts].sort((a, b) => a.startBytes - b.startBytes),
-  }
 }
 
 async function namesIn(store: Store): Promise<string[]> {

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cephConfiguration } from './ceph-configuration.js'
+import { killAll } from './kill.js'
 import type { S3Server } from './s3.js'
 
 export interface Radosgw extends S3Server {
@@ -161,21 +162,8 @@ async function daemonsOf(folder: string, program?: string): Promise<number[]> {
 }
 
 /** kill -9; returns when they are gone. */
-async function kill(folder: string, program?: string): Promise<void> {
-  for (;;) {
-    const pids = await daemonsOf(folder, program)
-    if (pids.length === 0) return
-    for (const pid of pids) killIfAlive(pid)
-    await sleep(10)
-  }
-}
-
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+function kill(folder: string, program?: string): Promise<void> {
+  return killAll(() => daemonsOf(folder, program))
 }
 
 async function remove(folder: string): Promise<void> {

@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../../server/database/embedded.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
+import { findFreePort } from './free-port.js'
 
 export interface TestServerOptions {
   /** Settings over the defaults below. */
@@ -170,14 +170,4 @@ class ServerProcess implements TestServer {
     }
     throw new Error(`The server ${this.#process ? 'is not ready' : 'has ended'}:\n${this.#log}`)
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A TCP port was expected.')
-  return address.port
 }
