@@ -170,7 +170,7 @@ export class Finalizer {
 
   async #letGo(lease: Lease, discarded: readonly Discarded[]): Promise<void> {
     await this.#options.leases.release(lease, true)
-    await this.#options.garbage.empty(discarded)
+    await this.#options.garbage.emptySoon(discarded)
   }
 
   #retryLater(uploadId: string): void {

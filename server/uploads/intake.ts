@@ -141,7 +141,7 @@ export class Intake {
       warnings: contentWarnings(sizeBytes, bytes.subarray(0, SNIFFED_BYTES), description.contentType),
       retrievalToken: randomToken(),
     })
-    await garbage.empty(discarded)
+    await garbage.emptySoon(discarded)
     return id
   }
 
@@ -228,7 +228,8 @@ export class Intake {
   }
 
   /**
-   * Cancels or deletes an upload of `scope`: its URL is dead and its bytes are gone when this resolves.
+   * Cancels or deletes an upload of `scope`: when this resolves its URL is dead, and its bytes are gone unless the store is in
+   * trouble, which the sweep makes up for.
    *
    * @throws NOT_FOUND; GONE when it had ended already
    */
@@ -239,7 +240,7 @@ export class Intake {
     const ended = await records.commitEnd(uploadId, end)
     if (ended === null) throw goneError(await records.get(uploadId, scope))
     await leases.evict(uploadId)
-    await garbage.empty(ended.discarded)
+    await garbage.emptySoon(ended.discarded)
   }
 
   /** The report of a file that came whole and isn't what it was declared to be. @returns the failure */
@@ -254,7 +255,7 @@ export class Intake {
     const held = { holder: leases.holder, seconds: leases.seconds }
     const upload = await records.insertReceiving(id, owner, description, held)
     const failed = await records.commitFailed({ uploadId: id, epoch: upload.leaseEpoch }, failure, digests)
-    await garbage.empty(failed.discarded)
+    await garbage.emptySoon(failed.discarded)
     return failure
   }
 
