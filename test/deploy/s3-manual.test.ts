@@ -53,7 +53,7 @@ describe('the settings that it names', () => {
   ])('for %s are taken', (provider, settings) => {
     const section = manual.split(`\n## ${provider}\n`)[1]?.split('\n## ')[0]
     for (const [name, value] of Object.entries({ ...settings, S3_BUCKET: 'my-bucket' })) {
-      expect(section).toContain(`\`${name}=${value}\``)
+      expect(section).toContain(`${name}=${value}`)
     }
     expect(readConfig({ ...settings, STORE: 's3', S3_BUCKET: 'my-bucket' }).s3Region).not.toBe('')
   })
