@@ -17,6 +17,10 @@ import { type Answer, problemCode, type RawTus, type RunningPatch, rawTus } from
 import { startUpload, type WatchedUpload } from './tus-client.js'
 
 const MIB = 1024 * 1024
+/** Long enough for some mebibytes to be read from a socket, also while the digests' threads start on a busy machine. */
+const ARRIVED_MS = 2000
+/** Free space is measured twice a second at most. */
+const SPACE_MEASURED_MS = 600
 
 describe('one server for all that leaves it running', () => {
   let server: TestServer
@@ -41,7 +45,7 @@ describe('one server for all that leaves it running', () => {
     const id = await tus.create(source.byteLength)
     const stalled = tus.startPatch(id, 0, source.byteLength)
     await stalled.write(source.subarray(0, 2 * MIB + 77))
-    await sleep(300)
+    await sleep(ARRIVED_MS)
     const startedAt = performance.now()
     const offset = await tus.offset(id)
     expect(performance.now() - startedAt).toBeLessThan(1000)
@@ -236,7 +240,7 @@ describe('with the embedded PostgreSQL', () => {
     const id = await tus.create(source.byteLength)
     const patch = tus.startPatch(id, 0, source.byteLength)
     await patch.write(source.subarray(0, 2 * MIB + 9))
-    await sleep(300)
+    await sleep(ARRIVED_MS)
     const startedAt = performance.now()
     expect(await server.stop()).toBe(0)
     expect(performance.now() - startedAt).toBeLessThan(12_000)
@@ -269,6 +273,7 @@ describe('a full disk', () => {
         expect(offset).toBeGreaterThanOrEqual(3 * MIB)
         expect((await tus.report(id)).state).toBe('receiving')
         await free()
+        await sleep(SPACE_MEASURED_MS)
         expect((await tus.patch(id, offset, source.subarray(offset)))?.status).toBe(204)
         await expectWhole(tus, id, source)
         expect((await tus.remove(id)).status).toBe(204)
@@ -285,7 +290,7 @@ describe('a full disk', () => {
       const refused = await createWithBody(server, source)
       expect([refused.status, problemCode(refused)]).toEqual([507, 'INSUFFICIENT_STORAGE'])
       await free()
-      await sleep(600)
+      await sleep(SPACE_MEASURED_MS)
       const first = await createWithBody(server, source)
       expect(first.status).toBe(201)
       // Measured just now, when there was room; so it's the disk that says no.
@@ -296,7 +301,7 @@ describe('a full disk', () => {
       const { tmp, objects } = await storedFiles(server.dataDir)
       expect([tmp.length, objects.length]).toEqual([0, 1])
       await free()
-      await sleep(600)
+      await sleep(SPACE_MEASURED_MS)
       expect((await createWithBody(server, other)).status).toBe(201)
       await expectWhole(tus, String(first.headers.location).split('/').at(-1) ?? '', source)
     })
@@ -325,7 +330,7 @@ describe('a full disk', () => {
       ])
       await expect(tus.create(1000)).rejects.toThrow('INSUFFICIENT_STORAGE')
       await free()
-      await sleep(600)
+      await sleep(SPACE_MEASURED_MS)
       expect((await tus.patch(id, offset, source.subarray(offset)))?.status).toBe(204)
       await expectWhole(tus, id, source)
     })

@@ -81,7 +81,7 @@ describeS3('two servers on one database and one bucket', () => {
     const id = await onA.create(source.byteLength)
     const older = onA.startPatch(id, 0, source.byteLength)
     await older.write(source.subarray(0, 2 * MIB))
-    await sleep(300)
+    await sleep(2000)
     const startedAt = performance.now()
     // It claims first and compares then, so it is told where to go on.
     const refused = await onB.patch(id, 0, source)

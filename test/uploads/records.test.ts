@@ -277,7 +277,9 @@ describe('blobs', () => {
     const ends = []
     for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] })) {
       const ended = await records.commitEnd(id, 'deleted')
-      ends.push(ended?.discarded.length)
+      // Its temporary goes each time: a store that lost an answer may have left something of it.
+      expect(ended?.discarded).toContainEqual({ kind: 'temporary', objectKey: id })
+      ends.push(ended?.discarded.filter(({ kind }) => kind === 'object').length)
     }
     expect(ends.at(-1)).toBe(1)
     expect(ends.slice(0, -1).every((count) => count === 0)).toBe(true)
@@ -306,9 +308,9 @@ describe('blobs', () => {
         [digests.sha256],
       )
       expect(blob).toBeDefined()
-      const discarded = [...(ended?.discarded ?? []), ...committed.discarded].map(
-        ({ objectKey }) => objectKey,
-      )
+      const discarded = [...(ended?.discarded ?? []), ...committed.discarded]
+        .filter(({ kind }) => kind === 'object')
+        .map(({ objectKey }) => objectKey)
       expect(discarded).not.toContain(blob?.object_key)
       for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] }))
         await records.commitEnd(id, 'deleted')
