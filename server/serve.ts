@@ -25,7 +25,8 @@ const HTTP_OPTIONS = {
 
 /** Serves until SIGTERM or SIGINT; resolves when everything has stopped. Throws when the start fails. */
 export async function serve(config: Config, print: (line: string) => void): Promise<void> {
-  keepMemorySmall()
+  // Not with S3, whose SDK makes so much garbage for each request that it would cost a third of the small files' speed.
+  if (config.store === 'local') keepMemorySmall()
   const log = createLog({ level: config.logLevel })
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'a bug: the process stops, and uploads go on after the next start')

@@ -11,7 +11,7 @@ const TRIAL_MS = 250
 /** How long somebody waits before a slow buffer, open for as long, has to make room. */
 const PATIENCE_MS = 1000
 /** What fast buffers may be promised: more of them than this at a time are no faster, they only take more memory. */
-const FAST_SHARE = 1 / 2
+const FAST_SHARE = 3 / 8
 /** What may be held and promised in all. The rest is for bytes on their way into buffers. */
 const COUNTED_SHARE = 7 / 8
 const LOOK_AGAIN_MS = 250

@@ -6,11 +6,11 @@ import { type PartBuffer, PartMemory } from '../../server/storage/part-memory.js
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
-const BUDGET_BYTES = 200
-/** What all fast buffers together may have: half of the budget. */
+/** What all fast buffers together may have. */
 const FAST_BYTES = 100
+const BUDGET_BYTES = FAST_BYTES / (3 / 8)
 /** What may be counted at all. */
-const COUNTED_BYTES = 175
+const COUNTED_BYTES = Math.floor((BUDGET_BYTES * 7) / 8)
 
 beforeEach(() => {
   jest.useFakeTimers()
@@ -75,7 +75,7 @@ const settle = () => jest.advanceTimersByTimeAsync(0)
 const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms)
 
 describe('the budget', () => {
-  test('has half for fast buffers, as many as that holds whole; the others wait, first come, first served', async () => {
+  test('has a share for fast buffers, as many as that holds whole; the others wait, first come, first served', async () => {
     const [a, b, c, d] = buffersOf(new PartMemory(BUDGET_BYTES), 4) as [
       TestBuffer,
       TestBuffer,
@@ -199,7 +199,7 @@ describe('a slow buffer', () => {
       TestBuffer,
       TestBuffer,
     ]
-    await fillSlowly([older, newer], 50, 70)
+    await fillSlowly([older, newer], 50, 100)
     next.open(50)
     await pass(SECOND_MS - 1)
     expect([older.spills, newer.spills]).toEqual([0, 0])
@@ -218,7 +218,7 @@ describe('a slow buffer', () => {
   test('is stored early, too, when the one before hangs on its way', async () => {
     const memory = new PartMemory(BUDGET_BYTES)
     const [older, newer, next] = buffersOf(memory, 3) as [TestBuffer, TestBuffer, TestBuffer]
-    await fillSlowly([older, newer], 50, 70)
+    await fillSlowly([older, newer], 50, 100)
     next.open(50)
     await pass(3 * SECOND_MS)
     expect([older.spills, newer.spills]).toEqual([1, 1])
