@@ -110,10 +110,9 @@ export class PartMemory {
       if (isFast(buffer, opened, now)) promisedBytes += opened.wantedBytes
       else slowBytes += buffer.heldBytes
     }
-    return (
-      promisedBytes <= this.#budgetBytes * FAST_SHARE &&
-      promisedBytes + slowBytes <= this.#budgetBytes * COUNTED_SHARE
-    )
+    // However large its parts are, an upload may gather one while another is on its way.
+    const fastBytes = Math.max(this.#budgetBytes * FAST_SHARE, 2 * wantedBytes)
+    return promisedBytes <= fastBytes && promisedBytes + slowBytes <= this.#budgetBytes * COUNTED_SHARE
   }
 
   #enter(buffer: PartBuffer, wantedBytes: number): void {

@@ -82,9 +82,9 @@ describe('the budget', () => {
       TestBuffer,
       TestBuffer,
     ]
-    a.open(50)
-    b.open(50)
-    c.open(60)
+    a.open(40)
+    b.open(60)
+    c.open(45)
     d.open(10)
     await settle()
     expect([a, b, c, d].map(({ isIn }) => isIn)).toEqual([true, true, false, false])
@@ -104,13 +104,32 @@ describe('the budget', () => {
     a.heldBytes = 60
     a.send()
     expect(memory.sendingBytes).toBe(60)
-    b.open(60)
+    b.open(45)
     await settle()
     expect(b.isIn).toBe(false)
     a.arrive()
     await settle()
     expect(b.isIn).toBe(true)
     expect(memory.sendingBytes).toBe(0)
+  })
+
+  test('lets a large buffer fill while another of its size is on its way', async () => {
+    const [sent, filling, third] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [
+      TestBuffer,
+      TestBuffer,
+      TestBuffer,
+    ]
+    sent.open(90)
+    sent.heldBytes = 90
+    sent.send()
+    filling.open(90)
+    third.open(90)
+    await settle()
+    expect([filling.isIn, third.isIn]).toEqual([true, false])
+    sent.arrive()
+    await settle()
+    expect(third.isIn).toBe(true)
+    third.leave()
   })
 
   test('is not asked by a buffer that is open already, nor by one that is larger than all of it and alone', async () => {
@@ -322,9 +341,9 @@ describe('relieving', () => {
 describe('who leaves', () => {
   test('waits no more, and keeps nobody behind waiting', async () => {
     const [a, b, c] = buffersOf(new PartMemory(BUDGET_BYTES), 3) as [TestBuffer, TestBuffer, TestBuffer]
-    a.open(80)
-    b.open(80)
-    c.open(20)
+    a.open(90)
+    b.open(30)
+    c.open(10)
     await settle()
     expect([b.isIn, c.isIn]).toEqual([false, false])
     b.leave()
@@ -336,7 +355,7 @@ describe('who leaves', () => {
     const memory = new PartMemory(BUDGET_BYTES)
     const [a, b] = buffersOf(memory, 2) as [TestBuffer, TestBuffer]
     a.open(FAST_BYTES)
-    const waiting = memory.open(b, FAST_BYTES)
+    const waiting = memory.open(b, 50)
     memory.leave(b)
     await expect(waiting).resolves.toBeUndefined()
     a.leave()
