@@ -80,7 +80,7 @@ const ROOMS: Record<string, Room> = {
   'part plan': { files: /^server\/storage\/part-plan\.ts$/, rooms: ['errors'], packages: [] },
   events: { files: /^server\/events\/log\.ts$/, rooms: [...PURE, 'database', 'prisma client'], packages: [] },
   records: {
-    files: /^server\/uploads\/(records|garbage)\.ts$/,
+    files: /^server\/uploads\/(records|garbage|patience)\.ts$/,
     rooms: [...PURE, 'random', 'database', 'prisma client', 'events', 'digests', 'store'],
     packages: ['pino'],
   },

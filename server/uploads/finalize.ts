@@ -6,6 +6,7 @@ import { AppError, isAppError } from '../errors.js'
 import { EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
 import type { Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
+import { withPatience } from './patience.js'
 import { randomToken } from './random.js'
 import type { Discarded, Records } from './records.js'
 import type { Rereader } from './reread.js'
@@ -62,7 +63,7 @@ export class Finalizer {
     const finishing = this.#complete(lease, finalizing, digests)
     this.#inBackground.add(finishing)
     void finishing.finally(() => this.#inBackground.delete(finishing))
-    return digests === null ? finalizing : withinPatience(finishing, finalizing)
+    return digests === null ? finalizing : withPatience(finishing, PATIENCE_MS, finalizing)
   }
 
   /**
@@ -183,15 +184,6 @@ export class Finalizer {
     timer.unref()
     this.#retries.set(uploadId, timer)
   }
-}
-
-/** What `finishing` resolves with, or `finalizing` when it takes long. */
-async function withinPatience(finishing: Promise<Upload>, finalizing: Upload): Promise<Upload> {
-  let timer: NodeJS.Timeout | undefined
-  const impatient = new Promise<Upload>((resolve) => {
-    timer = setTimeout(() => resolve(finalizing), PATIENCE_MS)
-  })
-  return Promise.race([finishing, impatient]).finally(() => clearTimeout(timer))
 }
 
 /** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */

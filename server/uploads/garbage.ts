@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { PrismaClient } from '../../prisma/generated/client.js'
 import { translateDatabaseError } from '../database/client.js'
 import type { Store } from '../storage/store.js'
+import { withPatience } from './patience.js'
 import type { Discarded } from './records.js'
 
 const GIVE_UP_AFTER = 3
@@ -51,12 +52,7 @@ export class Garbage {
 
   /** As `empty`, for whoever answers a client: a store in trouble is waited for no longer than 10 s, and the rest goes on. */
   async emptySoon(discarded: readonly Discarded[]): Promise<void> {
-    if (discarded.length === 0) return
-    let timer: NodeJS.Timeout | undefined
-    const impatient = new Promise((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS)
-    })
-    await Promise.race([this.empty(discarded), impatient]).finally(() => clearTimeout(timer))
+    if (discarded.length > 0) await withPatience(this.empty(discarded), PATIENCE_MS, 0)
   }
 
   async list(limit: number): Promise<Discarded[]> {

@@ -45,15 +45,22 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([])
 })
 
-/** An upload whose last byte is durable and acknowledged, held by nobody: as a crash leaves it. */
-async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise<string> {
-  const { records, store } = here
+/** A temporary that has all of `bytes`. @returns its key */
+async function durableBytes(): Promise<string> {
+  const { store } = here
   const id = randomId()
   await store.createTemporary(id)
   const writer = await store.openTemporary(id, { offsetBytes: 0, sizeBytes: null, ledger: EMPTY_LEDGER })
   await writer.write(bytes)
   await writer.sync()
   await writer.close()
+  return id
+}
+
+/** An upload whose last byte is durable and acknowledged, held by nobody: as a crash leaves it. */
+async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise<string> {
+  const { records } = here
+  const id = await durableBytes()
   const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length, { declared }), {
     holder: 'x',
     seconds: 10,
@@ -66,19 +73,14 @@ async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise
 
 /** An upload whose last byte a checkpoint recorded, just before the server died. */
 async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> {
-  const { records, store } = here
-  const id = randomId()
-  await store.createTemporary(id)
-  const writer = await store.openTemporary(id, { offsetBytes: 0, sizeBytes: null, ledger: EMPTY_LEDGER })
-  await writer.write(bytes)
-  await writer.sync()
-  await writer.close()
+  const { records } = here
+  const id = await durableBytes()
   const held = { holder: 'x', seconds: 10 }
   const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length), held)
   const digestState = knowsDigests ? new RunningDigest().update(bytes).save() : null
   await records.advance(
     { uploadId: id, epoch: upload.leaseEpoch },
-    { offsetBytes: bytes.length, digestState: digestState, stored: EMPTY_LEDGER },
+    { offsetBytes: bytes.length, digestState, stored: EMPTY_LEDGER },
     {
       release: false,
     },
