@@ -87,6 +87,18 @@ const UNAVAILABLE_ADAPTER_KINDS = new Set([
 const UNAVAILABLE_DRIVER_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable)/
 
+/** True for a write that a unique index refused. */
+export function isUniqueViolation(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 4) return false
+  const facts = error as Record<string, unknown> // Every member is checked before it is believed.
+  return (
+    [facts.code, facts.originalCode].includes('23505') ||
+    ['P2002', 'UniqueConstraintViolation'].includes(String(facts.code ?? facts.kind)) ||
+    isUniqueViolation(facts.cause, depth + 1) ||
+    isUniqueViolation((facts.meta as Record<string, unknown> | undefined)?.driverAdapterError, depth + 1)
+  )
+}
+
 /**
  * Turns "the database does not answer" into AppError UNAVAILABLE; gives every other error back as it is.
  *
