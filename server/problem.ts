@@ -14,9 +14,11 @@ export const statusOf: Record<ErrorCode, number> = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  NOT_ACCEPTABLE: 406,
   REQUEST_TIMEOUT: 408,
   OFFSET_MISMATCH: 409,
   CONFLICT: 409,
+  PACKAGE_FINALIZED: 409,
   GONE: 410,
   UNSUPPORTED_VERSION: 412,
   PAYLOAD_TOO_LARGE: 413,
@@ -33,6 +35,7 @@ export const statusOf: Record<ErrorCode, number> = {
 
 const titleOf: Partial<Record<ErrorCode, string>> = {
   OFFSET_MISMATCH: 'Offset Mismatch',
+  PACKAGE_FINALIZED: 'Package Finalized',
   UNSUPPORTED_VERSION: 'Unsupported tus Version',
   HASH_MISMATCH: 'Hash Mismatch',
   CHECKSUM_MISMATCH: 'Checksum Mismatch',
@@ -83,10 +86,7 @@ export function problemHandler(log: Log): ErrorRequestHandler {
 
 /** Answers 404 for every path that nothing else took. */
 export function noSuchRoute(): never {
-  throw new AppError(
-    'NOT_FOUND',
-    'Nothing is here. Uploads are under /uploads, files under the URLs in their reports.',
-  )
+  throw new AppError('NOT_FOUND', 'Nothing is here. /docs describes what there is.')
 }
 
 function sendProblem(req: Request, res: Response, error: AppError): void {

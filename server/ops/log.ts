@@ -24,6 +24,8 @@ const placesOfHeaders = ['', '*.', 'headers.', '*.headers.']
 const secretPaths = placesOfHeaders.flatMap((place) => {
   return secretHeaders.map((name) => `${place.replace(/\.$/, '')}["${name}"]`)
 })
+/** What a body parser couldn't read may hold a secret. */
+const secretBody = 'err.body'
 
 export interface LogOptions {
   level: string
@@ -37,7 +39,7 @@ export function createLog({ level, destination }: LogOptions): Log {
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths: secretPaths, censor: '[redacted]' },
+    redact: { paths: [...secretPaths, secretBody], censor: '[redacted]' },
   }
   return destination === undefined ? pino(options) : pino(options, destination)
 }

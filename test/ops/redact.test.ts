@@ -10,6 +10,7 @@ test.each([
   ['/r/TOKEN', '/r/[redacted]'],
   ['/r/TOKEN?x=TOKEN', '/r/[redacted]'],
   ['http://host/r/TOKEN/lake.csv', '/r/[redacted]/lake.csv'],
+  [`/api-keys/ap_${'k'.repeat(27)}`, '/api-keys/[redacted]'],
   ['http://host?x=1', ''],
   ['/', '/'],
   ['*', '*'],
