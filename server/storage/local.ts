@@ -24,11 +24,13 @@ import type { Writable } from 'node:stream'
 import { FileStore, MemoryConfigstore } from '@tus/file-store'
 import { Upload as TusUpload } from '@tus/server'
 import { AppError } from '../errors.js'
+import { composeFile } from './compose-file.js'
 import { FolderSync } from './folder-sync.js'
 import { assertKey, isKey } from './key.js'
 import { sendFile } from './send-file.js'
 import {
   type ByteRange,
+  type ComposeSource,
   EMPTY_LEDGER,
   type Ledger,
   type Presentation,
@@ -38,6 +40,7 @@ import {
   type TemporaryPosition,
   type TemporaryWriter,
 } from './store.js'
+import { writeAll } from './write-all.js'
 
 /** How many writes of one upload the disk has at a time: more only wait for each other, at the file's lock. */
 const WRITES_UNDER_WAY = 3
@@ -46,10 +49,13 @@ export class LocalStore implements Store {
   readonly needsLedger = false
   /** A rename and a folder's fsync tie it to one machine, its leases to one process. */
   readonly isShared = false
+  readonly canCompose = true
   readonly #folders: Record<Room, string>
   /** Made by `open`, in a folder that is there: FileStore itself would make it open to all, and throw uncaught. */
   #temporaries: FileStore | undefined
   readonly #syncs: Record<Room, FolderSync>
+  /** The last to compose each key: two at once would write into one file. */
+  readonly #composing = new Map<string, Promise<void>>()
 
   /** @param folder holds `tmp/` and `objects/`, on one file system, since a rename joins them */
   constructor(folder: string) {
@@ -135,6 +141,48 @@ export class LocalStore implements Store {
     if (storedBytes > sizeBytes) await truncateDurably(source, sizeBytes)
     await rename(source, target)
     await Promise.all([this.#syncs.object.sync(), this.#syncs.temporary.sync()])
+  }
+
+  async compose(key: string, sources: readonly ComposeSource[], signal?: AbortSignal): Promise<void> {
+    const before = this.#composing.get(key)
+    const composing = Promise.resolve(before?.catch(() => {})).then(() =>
+      this.#composeAlone(key, sources, signal),
+    )
+    this.#composing.set(key, composing)
+    try {
+      await composing
+    } finally {
+      if (this.#composing.get(key) === composing) this.#composing.delete(key)
+    }
+  }
+
+  async #composeAlone(
+    key: string,
+    sources: readonly ComposeSource[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const temporary = this.#path('temporary', key)
+    const target = this.#path('object', key)
+    const sizeBytes = sources.reduce((sum, source) => sum + source.sizeBytes, 0)
+    if ((await fileSize(target)) === sizeBytes) return
+    signal?.throwIfAborted()
+    await translated(async () => {
+      const files = sources.map((source) => ({
+        path: this.#path('object', source.key),
+        sizeBytes: source.sizeBytes,
+      }))
+      for (const file of files) assertSize(file.sizeBytes, (await stat(file.path)).size)
+      try {
+        const composedBytes = await composeFile(temporary, files, signal)
+        assertSize(sizeBytes, composedBytes)
+        await renameIfThere(temporary, target)
+      } catch (error) {
+        // Half of it on a full disk would stay until it is begun anew.
+        await rm(temporary, { force: true })
+        throw error
+      }
+      await Promise.all([this.#syncs.object.sync(), this.#syncs.temporary.sync()])
+    })
   }
 
   async putObject(key: string, bytes: Uint8Array): Promise<void> {
@@ -268,15 +316,6 @@ class FileWriter implements TemporaryWriter {
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let done = 0
-  while (done < bytes.byteLength) {
-    // A short write is what a nearly full disk answers before ENOSPC.
-    const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, position + done)
-    done += bytesWritten
-  }
-}
-
 async function* readFileRange(filePath: string, range: ByteRange): AsyncIterable<Uint8Array> {
   if (range.end <= range.start) return
   try {
@@ -302,6 +341,23 @@ async function truncateDurably(filePath: string, sizeBytes: number): Promise<voi
   } finally {
     await file.close()
   }
+}
+
+/** @throws CONFLICT, without a key: it may be the id of another owner's upload of the same content */
+function assertSize(wantedBytes: number, storedBytes: number): void {
+  if (storedBytes === wantedBytes) return
+  throw new AppError(
+    'CONFLICT',
+    `The store has ${storedBytes} instead of ${wantedBytes} bytes. Upload the file again.`,
+  )
+}
+
+/** @throws UNAVAILABLE when it isn't: `deleteTemporary` has taken it, while it was being written */
+async function renameIfThere(source: string, target: string): Promise<void> {
+  await rename(source, target).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw cause
+    throw new AppError('UNAVAILABLE', 'The upload was deleted while it was put together.', { cause })
+  })
 }
 
 async function translated<T>(act: () => Promise<T>): Promise<T> {

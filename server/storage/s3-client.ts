@@ -86,6 +86,11 @@ export class Bucket {
   }
 }
 
+/** How a copy names its source: URL-encoded, by us, since the SDK sends this header as it is given. */
+export function copySource(bucket: string, key: string): string {
+  return [bucket, ...key.split('/')].map(encodeURIComponent).join('/')
+}
+
 /**
  * How long to wait after the failure of attempt number `attempt`, counted from 1.
  *

@@ -25,7 +25,7 @@ export interface S3Timing {
   connectMs: number
   /** How long a connection may carry nothing while an answer is awaited, or a body read that somebody wants. */
   idleMs: number
-  /** The same while S3 puts a multipart upload together, which may take minutes. */
+  /** The same while S3 puts a multipart upload together or copies a part, which may take minutes. */
   completionIdleMs: number
   /** How many times a request is tried. */
   attempts: number
@@ -50,13 +50,14 @@ export const DEFAULT_TIMING: S3Timing = {
 }
 
 /** What an answer must have to be one: some servers (and proxies) answer 200 with an empty body, or with an error in it. */
-const PROOF_OF_SUCCESS: Record<string, string> = {
-  PutObjectCommand: 'ETag',
-  UploadPartCommand: 'ETag',
-  CreateMultipartUploadCommand: 'UploadId',
-  CompleteMultipartUploadCommand: 'ETag',
-  ListObjectsV2Command: 'IsTruncated',
-  ListMultipartUploadsCommand: 'IsTruncated',
+const PROOF_OF_SUCCESS: Record<string, readonly string[]> = {
+  PutObjectCommand: ['ETag'],
+  UploadPartCommand: ['ETag'],
+  UploadPartCopyCommand: ['CopyPartResult', 'ETag'],
+  CreateMultipartUploadCommand: ['UploadId'],
+  CompleteMultipartUploadCommand: ['ETag'],
+  ListObjectsV2Command: ['IsTruncated'],
+  ListMultipartUploadsCommand: ['IsTruncated'],
 }
 
 /** The operations whose bodies are the users' bytes, not a few lines of XML. */
@@ -89,7 +90,7 @@ export function makeClient(config: S3ClientConfig): S3 {
 }
 
 /**
- * NodeHttpHandler, with more patience for completions.
+ * NodeHttpHandler, with more patience for completions and copies.
  *
  * AWS keeps the connection alive with white space meanwhile; others say nothing until they are done.
  */
@@ -104,7 +105,8 @@ function requestHandler(timing: S3Timing): NonNullable<S3ClientConfig['requestHa
   const patient = new NodeHttpHandler({ ...connections, socketTimeout: timing.completionIdleMs })
   const handle: NodeHttpHandler['handle'] = (request, options) => {
     const isCompletion = request.method === 'POST' && request.query.uploadId !== undefined
-    const handler = isCompletion ? patient : usual
+    const isCopy = request.headers['x-amz-copy-source'] !== undefined
+    const handler = isCompletion || isCopy ? patient : usual
     const { body } = request
     if (!(body instanceof Readable)) return handler.handle(request, options)
     return withBody(body, options?.abortSignal, (abortSignal) =>
@@ -191,14 +193,24 @@ function requireProof(client: S3): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
-      const member = PROOF_OF_SUCCESS[String(context.commandName)]
-      const output = result.output as unknown as Record<string, unknown>
-      if (member === undefined || output[member] !== undefined) return result
+      const proof = PROOF_OF_SUCCESS[String(context.commandName)]
+      if (proof === undefined || isIn(result.output, proof)) return result
       // As the SDK does for a 200 without a body: a trouble inside S3.
-      throw Object.assign(new Error(`The answer has no ${member}.`), { $metadata: { httpStatusCode: 503 } })
+      throw Object.assign(new Error(`The answer has no ${proof.join('.')}.`), {
+        $metadata: { httpStatusCode: 503 },
+      })
     },
     { step: 'initialize', name: 'requireProof' },
   )
+}
+
+/** Whether `output` has the member that `path` leads to. */
+function isIn(output: object, path: readonly string[]): boolean {
+  let found: unknown = output
+  for (const name of path) {
+    found = typeof found === 'object' && found !== null ? (found as Record<string, unknown>)[name] : undefined
+  }
+  return found !== undefined
 }
 
 function hasHeaders(request: unknown): request is { headers: Record<string, string> } {

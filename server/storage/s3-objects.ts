@@ -30,9 +30,14 @@ export class S3Objects {
     this.#pageItems = pageItems
   }
 
-  /** Proves by doing that everything we need is allowed. Waits for a server that isn't up yet. Throws UNAVAILABLE with all that is missing. */
-  async open(): Promise<void> {
-    await proveRights(this.#bucket)
+  /**
+   * Proves by doing that everything we need is allowed. Waits for a server that isn't up yet. Throws UNAVAILABLE with all that
+   * is missing.
+   *
+   * @returns whether the server also copies parts
+   */
+  async open(): Promise<{ canCopyParts: boolean }> {
+    return proveRights(this.#bucket)
   }
 
   /** One question, 5 s. Throws UNAVAILABLE when S3 doesn't serve. */
@@ -133,11 +138,25 @@ export class S3Objects {
 
   /** Everything of an unfinished upload: its multipart uploads, of which a race may have made several, and its pieces. */
   async deleteTemporary(key: string): Promise<void> {
+    await this.abortMultiparts(key)
+    await inTurns(this.#objects(this.pieceKey(key, '')), ({ key: piece }) => this.#delete(piece))
+  }
+
+  /** Ends all multipart uploads of `key`. */
+  async abortMultiparts(key: string): Promise<void> {
     const objectKey = this.objectKey(key)
     await inTurns(this.#multiparts(objectKey), async (multipart) => {
       if (multipart.key === objectKey) await this.abortMultipart(key, multipart.uploadId)
     })
-    await inTurns(this.#objects(this.pieceKey(key, '')), ({ key: piece }) => this.#delete(piece))
+  }
+
+  /**
+   * Whether `error` of completing the multipart upload says that it had ended before: by an answer that was lost, a crash,
+   * another instance. Ceph says 500, its completion is in progress; so we look.
+   */
+  async hasEnded(key: string, multipartId: string, error: unknown): Promise<boolean> {
+    if (isAppError(error, 'NOT_FOUND')) return true
+    return isAppError(error, 'UNAVAILABLE') && !(await this.isMultipartOpen(key, multipartId))
   }
 
   /** Whether the multipart upload is there still: neither completed nor aborted. */

@@ -5,7 +5,8 @@ import { Readable } from 'node:stream'
 import { S3Store } from '@tus/s3-store'
 import { Upload as TusUpload } from '@tus/server'
 import { AppError } from '../errors.js'
-import type { Bucket } from './s3-client.js'
+import type { CopiedPart, SourceRange } from './compose-plan.js'
+import { type Bucket, copySource } from './s3-client.js'
 import type { S3Objects } from './s3-objects.js'
 import type { StoredPart } from './store.js'
 import { Turns } from './turns.js'
@@ -14,12 +15,21 @@ import { Turns } from './turns.js'
 const SENDING_AT_ONCE = 32
 
 /** Bytes to be sent: first those of some pieces, then those in memory. */
-export interface Body {
+export interface TailBody {
   key: string
   sizeBytes: number
   pieces: readonly StoredPart[]
   views: readonly Uint8Array[]
 }
+
+/** Bytes to be sent that are read from whole objects meanwhile. */
+export interface GatheredBody {
+  key: string
+  sizeBytes: number
+  ranges: readonly SourceRange[]
+}
+
+export type Body = TailBody | GatheredBody
 
 export class S3Parts {
   readonly #bucket: Bucket
@@ -49,8 +59,37 @@ export class S3Parts {
     )
   }
 
+  /**
+   * Has S3 copy a part of another object. Not counted among those that are sent: it costs S3 time, and us nothing.
+   *
+   * @returns the part's ETag. @throws NOT_FOUND when the object or the multipart upload isn't there
+   */
+  async copyPart(
+    key: string,
+    multipartId: string,
+    partNumber: number,
+    part: CopiedPart,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const { start, end } = part.range
+    const input = {
+      Bucket: this.#bucket.name,
+      Key: this.#objects.objectKey(key),
+      UploadId: multipartId,
+      PartNumber: partNumber,
+      CopySource: copySource(this.#bucket.name, this.#objects.objectKey(part.key)),
+      ...(part.isWhole ? {} : { CopySourceRange: `bytes=${start}-${end - 1}` }),
+    }
+    const { CopyPartResult } = await this.#bucket.send(
+      'UploadPartCopy',
+      (abortSignal) => this.#bucket.client.uploadPartCopy(input, { abortSignal }),
+      { signal },
+    )
+    return CopyPartResult?.ETag ?? ''
+  }
+
   /** @param name never used before: a piece is not written over */
-  putPiece(name: string, body: Body, signal?: AbortSignal): Promise<string> {
+  putPiece(name: string, body: TailBody, signal?: AbortSignal): Promise<string> {
     return this.#putObject(this.#objects.pieceKey(body.key, name), body, signal)
   }
 
@@ -73,7 +112,7 @@ export class S3Parts {
     key: string,
     multipartId: string,
     sizeBytes: number,
-    parts: readonly StoredPart[],
+    parts: readonly Pick<StoredPart, 'name' | 'etag'>[],
   ): Promise<void> {
     await this.#bucket.send('CompleteMultipartUpload', (abortSignal) =>
       this.#bucket.client.completeMultipartUpload(
@@ -122,20 +161,21 @@ export class S3Parts {
   }
 
   /** The body as a stream, made anew for each attempt; what is short and in memory goes as it is. */
-  #open({ key, pieces, views }: Body): Readable | Uint8Array {
-    const [only] = views
-    if (pieces.length === 0 && views.length === 0) return new Uint8Array(0)
-    if (pieces.length === 0 && views.length === 1 && only !== undefined) return only
-    return Readable.from(this.#bytesOf(key, pieces, views), { objectMode: false })
+  #open(body: Body): Readable | Uint8Array {
+    if (body.sizeBytes === 0) return new Uint8Array(0)
+    if ('ranges' in body) return Readable.from(this.#gather(body), { objectMode: false })
+    const [only] = body.views
+    if (body.pieces.length === 0 && body.views.length === 1 && only !== undefined) return only
+    return Readable.from(this.#bytesOf(body), { objectMode: false })
   }
 
-  async *#bytesOf(
-    key: string,
-    pieces: readonly StoredPart[],
-    views: readonly Uint8Array[],
-  ): AsyncGenerator<Uint8Array> {
+  async *#bytesOf({ key, pieces, views }: TailBody): AsyncGenerator<Uint8Array> {
     for (const { name, sizeBytes } of pieces) yield* this.#objects.readPiece(key, name, sizeBytes)
     yield* views
+  }
+
+  async *#gather({ ranges }: GatheredBody): AsyncGenerator<Uint8Array> {
+    for (const { key, range } of ranges) yield* this.#objects.readObject(key, range)
   }
 }
 

@@ -3,9 +3,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { AppError, isAppError } from '../errors.js'
-import type { Bucket } from './s3-client.js'
+import { type Bucket, copySource } from './s3-client.js'
 import type { S3Settings } from './s3-connection.js'
-import { S3Failure, type S3Symptom } from './s3-errors.js'
+import { isPassing, S3Failure, type S3Symptom, symptomOf } from './s3-errors.js'
 
 /** For an attempt that began before time was up. */
 const GRACE_MS = 3000
@@ -15,6 +15,8 @@ interface Right {
   name: string
   /** Whether it is a right on the bucket, or on the objects in it. */
   on: 'bucket' | 'objects'
+  /** We can do without it: only trouble that may pass is told. */
+  isOptional?: true
   prove(abortSignal: AbortSignal): Promise<unknown>
 }
 
@@ -23,30 +25,41 @@ interface Right {
  *
  * Throws one UNAVAILABLE whose detail is for the operator: every right that is missing, or what else is wrong with bucket,
  * endpoint, credentials or region, and the setting to mend.
+ *
+ * @returns whether the server copies parts, the one thing that it may refuse
  */
-export async function proveRights(bucket: Bucket): Promise<void> {
+export async function proveRights(bucket: Bucket): Promise<{ canCopyParts: boolean }> {
   const missing: string[] = []
-  for (const right of rightsToProve(bucket)) {
+  let canCopyParts = false
+  const copied = () => {
+    canCopyParts = true
+  }
+  for (const right of rightsToProve(bucket, copied)) {
     const symptom = await troubleWith(bucket, right)
-    if (symptom === null) continue
+    if (symptom === null || (right.isOptional && !isPassing(symptom))) continue
     if (!isDenied(symptom)) throw unavailable(explain(symptom, bucket.settings), symptom, right.name)
     missing.push(`${right.name} on ${resource(right, bucket.settings)}`)
   }
-  if (missing.length === 0) return
+  if (missing.length === 0) return { canCopyParts }
   throw new AppError(
     'UNAVAILABLE',
     `The S3 credentials may not do all that is needed. Allow them: ${missing.join(', ')}.`,
   )
 }
 
-/** In an order in which each can be tried even if those before it failed. */
-function rightsToProve(bucket: Bucket): Right[] {
+/**
+ * In an order in which each can be tried even if those before it failed.
+ *
+ * @param copied is called when the server has copied a part
+ */
+function rightsToProve(bucket: Bucket, copied: () => void): Right[] {
   const { client, name: Bucket } = bucket
   // An id like any other, so that the sweep finds what a crash in here leaves behind.
   const id = randomBytes(16).toString('hex')
   const piece = { Bucket, Key: bucket.key(`tmp/${id}/probe`) }
   const object = { Bucket, Key: bucket.key(`objects/${id}`) }
   let UploadId: string | undefined
+  let emptyAnswers = 0
   return [
     {
       name: 's3:ListBucket',
@@ -68,6 +81,23 @@ function rightsToProve(bucket: Bucket): Right[] {
       prove: async (abortSignal) => {
         const { Body } = await client.getObject(piece, { abortSignal })
         await Body?.transformToByteArray()
+      },
+    },
+    {
+      name: 'UploadPartCopy',
+      on: 'objects',
+      isOptional: true,
+      prove: async (abortSignal) => {
+        if (UploadId === undefined) return
+        const CopySource = copySource(Bucket, piece.Key)
+        try {
+          await client.uploadPartCopy({ ...object, UploadId, PartNumber: 1, CopySource }, { abortSignal })
+          copied()
+        } catch (error) {
+          // What a server answers that doesn't know the header, and takes it for a part without bytes.
+          if (isEmptyAnswer(error)) emptyAnswers += 1
+          if (emptyAnswers < 3) throw error
+        }
       },
     },
     {
@@ -95,6 +125,12 @@ function rightsToProve(bucket: Bucket): Right[] {
   ]
 }
 
+/** A 200 without a body, of which the SDK makes a 503; a gateway's own 503 looks the same. */
+function isEmptyAnswer(error: unknown): boolean {
+  const symptom = symptomOf(error)
+  return symptom !== null && symptom.code === undefined && symptom.httpStatus === 503
+}
+
 /** What S3 had against it; null for nothing. NOT_FOUND is nothing: the right is there, the probe wasn't. */
 async function troubleWith(bucket: Bucket, right: Right): Promise<S3Symptom | null> {
   const { startMs } = bucket.timing
@@ -107,7 +143,11 @@ async function troubleWith(bucket: Bucket, right: Right): Promise<S3Symptom | nu
     await bucket.send(right.name, right.prove, { timing, signal: deadline.signal })
     return null
   } catch (error) {
-    if (!isAppError(error) || !(error.cause instanceof S3Failure)) throw error
+    if (!isAppError(error) || !(error.cause instanceof S3Failure)) {
+      const symptom = right.isOptional ? symptomOf(error) : null
+      if (symptom === null) throw error
+      return symptom
+    }
     return error.code === 'NOT_FOUND' ? null : error.cause.symptom
   } finally {
     clearTimeout(timer)

@@ -18,6 +18,7 @@ import { AppError, isAppError } from '../errors.js'
 import { assertKey } from './key.js'
 import { PartMemory } from './part-memory.js'
 import { Bucket } from './s3-client.js'
+import { S3Compose } from './s3-compose.js'
 import type { S3Settings } from './s3-connection.js'
 import { bytesDiffer, bytesMissing } from './s3-errors.js'
 import { S3Objects } from './s3-objects.js'
@@ -25,6 +26,7 @@ import { S3Parts } from './s3-parts.js'
 import { S3Writer } from './s3-writer.js'
 import type {
   ByteRange,
+  ComposeSource,
   Ledger,
   Presentation,
   Store,
@@ -42,20 +44,28 @@ export class S3Store implements Store {
   readonly #bucket: Bucket
   readonly #objects: S3Objects
   readonly #parts: S3Parts
+  readonly #compose: S3Compose
   readonly #memory: PartMemory
   readonly #bufferBytes: number
+  #canCompose = false
 
   /** @param bufferBytes memory for parts that are being gathered or sent, for all uploads together */
   constructor(settings: S3Settings, bufferBytes: number) {
     this.#bucket = new Bucket(settings)
     this.#objects = new S3Objects(this.#bucket)
     this.#parts = new S3Parts(this.#bucket, this.#objects)
+    this.#compose = new S3Compose(this.#objects, this.#parts)
     this.#memory = new PartMemory(bufferBytes)
     this.#bufferBytes = bufferBytes
   }
 
-  open(): Promise<void> {
-    return this.#objects.open()
+  get canCompose(): boolean {
+    return this.#canCompose
+  }
+
+  async open(): Promise<void> {
+    const { canCopyParts } = await this.#objects.open()
+    this.#canCompose = canCopyParts
   }
 
   check(): Promise<void> {
@@ -92,10 +102,18 @@ export class S3Store implements Store {
       await this.#complete(key, sizeBytes, ledger)
     } catch (error) {
       // It was completed already, and its answer lost: by a crash, a cut connection, another instance.
-      const isGone = isAppError(error, 'NOT_FOUND') || (await this.#hasEnded(key, ledger, error))
+      const { multipartId } = ledger
+      const isGone =
+        multipartId === null
+          ? isAppError(error, 'NOT_FOUND')
+          : await this.#objects.hasEnded(key, multipartId, error)
       if (!isGone) throw error
       if ((await this.#objects.headObject(key)) !== sizeBytes) throw bytesMissing(error)
     }
+  }
+
+  compose(key: string, sources: readonly ComposeSource[], signal?: AbortSignal): Promise<void> {
+    return this.#compose.compose(key, sources, signal)
   }
 
   async putObject(key: string, bytes: Uint8Array): Promise<void> {
@@ -132,12 +150,6 @@ export class S3Store implements Store {
 
   async close(): Promise<void> {
     this.#bucket.close()
-  }
-
-  /** Ceph says of a multipart upload that has ended: 500, its completion is in progress. So we look. */
-  async #hasEnded(key: string, { multipartId }: Ledger, error: unknown): Promise<boolean> {
-    if (multipartId === null || !isAppError(error, 'UNAVAILABLE')) return false
-    return !(await this.#objects.isMultipartOpen(key, multipartId))
   }
 
   async #complete(key: string, sizeBytes: number, { multipartId, parts }: Ledger): Promise<void> {

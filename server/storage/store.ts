@@ -90,6 +90,15 @@ export interface TemporaryPosition {
   ledger: Ledger
 }
 
+/** A whole object that another one is made of. */
+export interface ComposeSource {
+  key: string
+  sizeBytes: number
+}
+
+/** How many objects one may be made of: S3 has 10,000 parts, and a large source takes several. */
+export const MOST_COMPOSE_SOURCES = 1000
+
 /** How an object is to be presented by a URL of the store's own. */
 export interface Presentation {
   contentType: string
@@ -106,6 +115,8 @@ export interface Store {
   readonly needsLedger: boolean
   /** Whether several servers may work on it at once. */
   readonly isShared: boolean
+  /** Whether `compose` works; known after `open`. */
+  readonly canCompose: boolean
 
   /** Makes the rooms and proves that they can be written. Throws with the reason when they can't. */
   open(): Promise<void>
@@ -133,6 +144,17 @@ export interface Store {
    * CONFLICT when the bytes are not those of the ledger, or fewer.
    */
   complete(key: string, sizeBytes: number, ledger: Ledger): Promise<void>
+  /**
+   * Makes the object `key`, that has no temporary, of whole objects, one behind the other; durable when it resolves.
+   *
+   * The sources stay. One may come twice, or be empty. Idempotent: when the object is already there with their size, it
+   * resolves. What was interrupted is begun anew; until then `deleteTemporary(key)` clears what it left.
+   *
+   * Throws NOT_FOUND when a source is missing, CONFLICT when one has another size, and the reason of `signal` when that aborts.
+   *
+   * @param sources at most `MOST_COMPOSE_SOURCES`
+   */
+  compose(key: string, sources: readonly ComposeSource[], signal?: AbortSignal): Promise<void>
   /** A whole small object at once, durable when it resolves. */
   putObject(key: string, bytes: Uint8Array): Promise<void>
   /** The first `lengthBytes` of an object, fewer when it is shorter, and how long it is. */

@@ -8,6 +8,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -114,6 +115,71 @@ describe('LocalStore on its disk', () => {
     await writer.close()
     await store.complete(key, 12)
     expect(String((await store.readObjectHead(key, 100)).head)).toBe('byte by byte')
+  })
+
+  describe('composing', () => {
+    const [one, two] = ['aaaa0001', 'aaaa0002']
+    const sources = [
+      { key: one, sizeBytes: 3 },
+      { key: two, sizeBytes: 3 },
+    ]
+    beforeEach(async () => {
+      await store.putObject(one, Buffer.from('abc'))
+      await store.putObject(two, Buffer.from('def'))
+    })
+    const text = async () => String((await store.readObjectHead(key, 100)).head)
+
+    test('waits for the disk: the file, and both folders', async () => {
+      const sync = jest.spyOn(await fileHandles(), 'sync')
+      await store.compose(key, sources)
+      expect(sync).toHaveBeenCalledTimes(3)
+      expect((await stat(path.join(inRoom('objects'), key))).mode & 0o007).toBe(0)
+    })
+
+    test('a full disk is INSUFFICIENT_STORAGE, and leaves nothing behind', async () => {
+      const handles = await fileHandles()
+      const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      const write = jest.spyOn(handles, 'write').mockRejectedValue(full)
+      await expect(store.compose(key, sources)).rejects.toMatchObject({
+        name: 'AppError',
+        code: 'INSUFFICIENT_STORAGE',
+      })
+      write.mockRestore()
+      expect([await readdir(inRoom('tmp')), await readdir(inRoom('objects'))]).toEqual([[], [one, two]])
+      await store.compose(key, sources)
+      expect(await text()).toBe('abcdef')
+    })
+
+    test('what a crash left of it is written over, however long it is', async () => {
+      await writeFile(path.join(inRoom('tmp'), key), 'left behind by somebody else')
+      await store.compose(key, sources)
+      expect(await text()).toBe('abcdef')
+      expect(await readdir(inRoom('tmp'))).toEqual([])
+    })
+
+    test('a source that is cut while it is read is CONFLICT, never a shorter object', async () => {
+      const handles = await fileHandles()
+      const { read } = handles
+      jest.spyOn(handles, 'read').mockImplementation(async function (this: FileHandle, ...given: unknown[]) {
+        await truncate(path.join(inRoom('objects'), two), 1)
+        return Reflect.apply(read, this, given)
+      } as typeof read)
+      await expect(store.compose(key, sources)).rejects.toMatchObject({ code: 'CONFLICT' })
+      jest.restoreAllMocks()
+      expect(await readdir(inRoom('tmp'))).toEqual([])
+    })
+
+    test('short writes go on until all is written', async () => {
+      const handles = await fileHandles()
+      const { write } = handles
+      jest.spyOn(handles, 'write').mockImplementation(async function (this: FileHandle, ...given: unknown[]) {
+        const [bytes, offset, , position] = given as [Uint8Array, number, number, number]
+        return Reflect.apply(write, this, [bytes, offset, 1, position])
+      } as typeof write)
+      await store.compose(key, sources)
+      jest.restoreAllMocks()
+      expect(await text()).toBe('abcdef')
+    })
   })
 
   test('a folder that is away is UNAVAILABLE, and its return is noticed', async () => {

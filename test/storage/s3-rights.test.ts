@@ -30,13 +30,14 @@ describeS3('opening a bucket', () => {
   }
 
   test('proves every right by using it, and leaves nothing behind', async () => {
-    await proveRights(bucket)
+    expect(await proveRights(bucket)).toEqual({ canCopyParts: true })
     expect(await there.list()).toEqual({ objects: [], multiparts: [] })
     expect(front.seen.map((line) => line.split(' ')[0])).toEqual([
       'GET',
       'PUT',
       'POST',
       'GET',
+      'PUT',
       'DELETE',
       'GET',
       'DELETE',
@@ -78,6 +79,53 @@ describeS3('opening a bucket', () => {
     const of = `arn:aws:s3:::${there.bucket}`
     await expect(proveRights(bucket)).rejects.toMatchObject({
       detail: `The S3 credentials may not do all that is needed. Allow them: s3:ListBucket on ${of}, s3:PutObject on ${of}/antipasto/*, s3:GetObject on ${of}/antipasto/*, s3:DeleteObject on ${of}/antipasto/*, s3:ListBucketMultipartUploads on ${of}.`,
+    })
+  })
+
+  describe('that does not copy parts', () => {
+    /** Every copy is answered so. */
+    function answerCopies(answer: (exchange: Exchange) => void): void {
+      front.answer = (exchange) => {
+        if (exchange.request.headers['x-amz-copy-source'] !== undefined) answer(exchange)
+        else exchange.forward()
+      }
+    }
+    const say = (status: number, body: string) => (exchange: Exchange) => {
+      exchange.request.resume()
+      exchange.response.writeHead(status, { 'content-type': 'application/xml' }).end(body)
+    }
+
+    test.each<[string, (exchange: Exchange) => void]>([
+      ['does not know how', (exchange) => fail(exchange, 501, 'NotImplemented')],
+      ['does not understand', (exchange) => fail(exchange, 400, 'InvalidArgument')],
+      ['does not let us', (exchange) => fail(exchange, 403, 'AccessDenied')],
+      ['does not find the source', (exchange) => fail(exchange, 404, 'NoSuchKey')],
+      ['takes it for a part without bytes', say(200, '')],
+      ['answers something else', say(200, '<Strange/>')],
+      ['says nothing but no', say(405, '')],
+    ])('since it %s: said, and everything else works', async (_, answer) => {
+      answerCopies(answer)
+      expect(await proveRights(bucket)).toEqual({ canCopyParts: false })
+      expect(await there.list()).toEqual({ objects: [], multiparts: [] })
+    })
+
+    test('for a moment is asked again', async () => {
+      let refusals = 0
+      answerCopies((exchange) => {
+        if (refusals++ < 3) fail(exchange, 503, 'SlowDown')
+        else exchange.forward()
+      })
+      expect(await proveRights(bucket)).toEqual({ canCopyParts: true })
+    })
+
+    test('since it is in trouble for longer is not opened', async () => {
+      const impatient = bucketBehind(front, { bucket: there.bucket, timing: { ...QUICK, startMs: 300 } })
+      answerCopies((exchange) => fail(exchange, 503, 'SlowDown'))
+      await expect(proveRights(impatient)).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        detail: expect.stringContaining('does not serve (SlowDown 503'),
+      })
+      impatient.close()
     })
   })
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import {
   type ByteRange,
+  type ComposeSource,
   EMPTY_LEDGER,
   type Ledger,
   type Store,
@@ -281,6 +282,151 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
       })
     })
 
+    describe('composing', () => {
+      const MIB = 1024 ** 2
+      const large = randomBytes(12 * MIB)
+
+      /** A source for each of `lengths`, each with bytes of its own. @returns also what they are together */
+      async function putSources(
+        ...lengths: number[]
+      ): Promise<{ sources: ComposeSource[]; content: Buffer }> {
+        const contents = lengths.map((lengthBytes, index) => large.subarray(index, index + lengthBytes))
+        const sources: ComposeSource[] = []
+        for (const content of contents)
+          sources.push({ key: await putObject(content), sizeBytes: content.length })
+        return { sources, content: Buffer.concat(contents) }
+      }
+
+      async function composed(key: string, sources: readonly ComposeSource[]): Promise<Buffer> {
+        await store.compose(key, sources)
+        return readObject(key, (await store.readObjectHead(key, 0)).sizeBytes)
+      }
+
+      test('works here', () => {
+        expect(store.canCompose).toBe(true)
+      })
+
+      test.each<[string, number[]]>([
+        ['nothing', []],
+        ['an empty one', [0]],
+        ['empty ones', [0, 0]],
+        ['a single byte', [1]],
+        ['small ones, and empty ones between', [0, 1, 0, 100_000, 3, 0]],
+        ['one of 5 MiB', [5 * MIB]],
+        ['one of 5 MiB less a byte', [5 * MIB - 1]],
+        ['large ones', [5 * MIB, 5 * MIB + 1, 7 * MIB]],
+        ['a small one before a large one', [1, 11 * MIB]],
+        ['a small one between large ones', [6 * MIB, 5 * MIB - 1, 5 * MIB + 1, 1]],
+        ['small ones between large ones', [5 * MIB + 1, 1, 2 * MIB, 0, 4 * MIB, 11 * MIB, 1, 1]],
+        ['a small one before one that is hardly larger than 5 MiB', [MIB, 5 * MIB + 1, 6 * MIB]],
+      ])('makes one object of %s, in order; they stay', async (_, lengths) => {
+        const { sources, content } = await putSources(...lengths)
+        const key = newKey()
+        expect((await composed(key, sources)).equals(content)).toBe(true)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: content.length }])
+        for (const source of sources)
+          expect((await store.readObjectHead(source.key, 0)).sizeBytes).toBe(source.sizeBytes)
+      })
+
+      test('takes a source twice, and in the order that is asked for', async () => {
+        const { sources, content } = await putSources(5 * MIB, 1000)
+        const [first, second] = sources as [ComposeSource, ComposeSource]
+        const [one, other] = [content.subarray(0, 5 * MIB), content.subarray(5 * MIB)]
+        const object = await composed(newKey(), [second, first, first, second, second])
+        expect(object.equals(Buffer.concat([other, one, one, other, other]))).toBe(true)
+      })
+
+      test('again, it is done already, and needs no sources', async () => {
+        const { sources, content } = await putSources(5 * MIB, 10)
+        const key = newKey()
+        await store.compose(key, sources)
+        for (const source of sources) await store.deleteObject(source.key)
+        expect((await composed(key, sources)).equals(content)).toBe(true)
+      })
+
+      test('by two at once, the object is whole', async () => {
+        const { sources, content } = await putSources(6 * MIB, 10, 5 * MIB)
+        const key = newKey()
+        const outcomes = await Promise.allSettled([store.compose(key, sources), store.compose(key, sources)])
+        expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+        for (const outcome of outcomes)
+          if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'UNAVAILABLE' })
+        expect((await composed(key, sources)).equals(content)).toBe(true)
+        await store.deleteTemporary(key)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: content.length }])
+      })
+
+      test.each<[string, number[]]>([
+        ['small', [1, 2, 3]],
+        ['large', [5 * MIB, 6 * MIB, 5 * MIB]],
+      ])('of %s ones, one missing, is NOT_FOUND, and makes no object', async (_, lengths) => {
+        const { sources } = await putSources(...lengths)
+        const missing = { key: newKey(), sizeBytes: 5 * MIB }
+        const key = newKey()
+        for (const spoilt of [[missing, ...sources], [...sources, missing], [missing]]) {
+          await expect(store.compose(key, spoilt)).rejects.toMatchObject({
+            name: 'AppError',
+            code: 'NOT_FOUND',
+          })
+        }
+        await expect(store.readObjectHead(key, 0)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+        await store.deleteTemporary(key)
+        expect(await find(key)).toEqual([])
+      })
+
+      test.each<[string, number]>([
+        ['more', -1],
+        ['fewer', 1],
+      ])('of one that has %s bytes than it should is CONFLICT, and makes no object', async (_, byBytes) => {
+        const { sources } = await putSources(6 * MIB, 100, 7 * MIB)
+        for (const wrong of sources) {
+          const key = newKey()
+          const spoilt = sources.map((source) =>
+            source === wrong ? { ...source, sizeBytes: source.sizeBytes + byBytes } : source,
+          )
+          await expect(store.compose(key, spoilt)).rejects.toMatchObject({
+            name: 'AppError',
+            code: 'CONFLICT',
+          })
+          await store.deleteTemporary(key)
+          expect(await find(key)).toEqual([])
+        }
+      })
+
+      test('ends when its signal aborts, with the reason, and can be begun anew', async () => {
+        const { sources, content } = await putSources(...Array<number>(6).fill(6 * MIB))
+        const key = newKey()
+        const controller = new AbortController()
+        const composing = store.compose(key, sources, controller.signal)
+        setTimeout(() => controller.abort(new Error('enough')), 5)
+        await expect(composing).rejects.toThrow('enough')
+        await expect(store.readObjectHead(key, 0)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+        expect((await composed(key, sources)).equals(content)).toBe(true)
+        await store.deleteTemporary(key)
+        expect(await find(key)).toMatchObject([{ room: 'object', sizeBytes: content.length }])
+      })
+
+      test('that is deleted meanwhile is no loss of a source: UNAVAILABLE, or done before', async () => {
+        const { sources } = await putSources(...Array<number>(6).fill(6 * MIB))
+        const key = newKey()
+        let isOver = false
+        const composing = store.compose(key, sources).then(
+          () => 'done',
+          (error: { code?: string }) => error.code,
+        )
+        void composing.then(() => {
+          isOver = true
+        })
+        while (!isOver) {
+          await store.deleteTemporary(key)
+          await sleep(1)
+        }
+        expect(['done', 'UNAVAILABLE']).toContain(await composing)
+        await store.deleteObject(key)
+        expect(await find(key)).toEqual([])
+      })
+    })
+
     describe('objects', () => {
       test.each([0, 1, 131_072])('a small one of %d bytes is put at once', async (lengthBytes) => {
         const key = await putObject(bytes.subarray(0, lengthBytes))
@@ -433,6 +579,8 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
           ['openTemporary', () => openAt(key, 0)],
           ['deleteTemporary', () => store.deleteTemporary(key)],
           ['complete', () => store.complete(key, 0, EMPTY_LEDGER)],
+          ['compose', () => store.compose(key, [])],
+          ['compose of', () => store.compose('0123456789abcdef', [{ key, sizeBytes: 1 }])],
           ['putObject', () => store.putObject(key, Buffer.from('x'))],
           ['readObjectHead', () => store.readObjectHead(key, 1)],
           ['readObject', () => readObject(key, 1)],
