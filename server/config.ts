@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { validate as isCronExpression } from 'node-cron'
 import { z } from 'zod'
+import type { RetentionClass } from './packages/retention.js'
 import { parseByteCount, parseDurationSeconds } from './units.js'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -50,6 +51,15 @@ export interface Config {
   deleteStrict404: boolean
   anonRead: boolean
   noProgressTimeoutSeconds: number
+  /** At least one; the first is that of packages which name none. */
+  retentionClasses: readonly RetentionClass[]
+  expiryNoticeSeconds: number
+  webhookPrivateAddresses: boolean
+}
+
+/** The fields as they are set, before what one says of another. */
+interface Settings extends Omit<Config, 'retentionClasses'> {
+  retentionClasses: readonly RetentionClass[] | undefined
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -90,6 +100,8 @@ function integerBetween(least: number, most: number): z.ZodType<number> {
 
 // A century: past that, dates stop meaning anything and start to overflow.
 const longestTtlSeconds = 36_500 * 86_400
+const SHORT_TTL_SECONDS = 7 * 86_400
+
 const durationAllowed = 'a whole number with s, m, h or d: 90s, 15m, 12h, 30d (at least 1s)'
 
 function durationUpTo(mostSeconds: number): z.ZodType<number> {
@@ -141,10 +153,24 @@ function corsOrigins(text: string): '*' | string[] | undefined {
     : undefined
 }
 
+/** `name:duration` or `name:never`, separated by commas, each name once. */
+function retentionClasses(text: string): RetentionClass[] | undefined {
+  const classes = commaList(text).map((item) => {
+    const [, name, ttl] = /^([a-z0-9][a-z0-9_-]{0,31}):(\w+)$/.exec(item) ?? []
+    const ttlSeconds = ttl === 'never' ? null : parseDurationSeconds(ttl ?? '')
+    const isLife =
+      ttlSeconds === null || (ttlSeconds !== undefined && ttlSeconds >= 1 && ttlSeconds <= longestTtlSeconds)
+    return name === undefined || !isLife ? undefined : { name, ttlSeconds: ttlSeconds ?? null }
+  })
+  const isEveryOne = classes.every((one) => one !== undefined)
+  const isUnique = new Set(classes.map((one) => one?.name)).size === classes.length
+  return isEveryOne && isUnique && classes.length > 0 ? classes : undefined
+}
+
 /** What may not be undefined needs a default. */
 type SettingOf<Value> = Setting<Value> & (undefined extends Value ? unknown : { default: string })
 
-const settings: { [Field in keyof Config]: SettingOf<Config[Field]> } = {
+const settings: { [Field in keyof Settings]: SettingOf<Settings[Field]> } = {
   port: {
     name: 'PORT',
     default: '8080',
@@ -378,6 +404,29 @@ const settings: { [Field in keyof Config]: SettingOf<Config[Field]> } = {
     allowed: `${durationAllowed}, at most 1d`,
     rule: durationUpTo(86_400),
   },
+  retentionClasses: {
+    name: 'RETENTION_CLASSES',
+    default: undefined,
+    defaultSays: 'staging:UPLOAD_TTL,short:7d,permanent:never',
+    meaning:
+      'How long the files of a package are kept, by its class: from their start, and from finalizing for all of it. The first is for packages that name none',
+    allowed: 'name:duration or name:never, separated by commas: staging:30d,permanent:never',
+    rule: rule(retentionClasses),
+  },
+  expiryNoticeSeconds: {
+    name: 'EXPIRY_NOTICE',
+    default: '3d',
+    meaning: 'How long before the end of an upload the event `upload.expiring.v1` tells of it',
+    allowed: durationAllowed,
+    rule: durationUpTo(longestTtlSeconds),
+  },
+  webhookPrivateAddresses: {
+    name: 'WEBHOOK_PRIVATE_ADDRESSES',
+    default: 'false',
+    meaning: 'Whether webhooks may lead to private and loopback addresses',
+    allowed: 'true or false',
+    rule: truth,
+  },
 }
 
 /** Every wrong setting at once, a line each: its name, its value (not a secret's), what is allowed. */
@@ -413,21 +462,26 @@ export function readConfig(environment: Environment, workingDir: string = proces
     }
   }
   // Those that were refused above are undefined here, and are not told a second time.
-  const written = (field: keyof Config) => given(settings[field].name) ?? settings[field].default ?? ''
-  problems.push(...contradictions(values as Partial<Config>, written))
+  const written = (field: keyof Settings) => given(settings[field].name) ?? settings[field].default ?? ''
+  problems.push(...contradictions(values as Partial<Settings>, written))
   if (problems.length > 0) throw new ConfigError(problems)
 
   // Each field of Config has its row, and each row's rule has just passed.
-  const config = values as unknown as Config
+  const config = values as unknown as Settings
   return {
     ...config,
+    retentionClasses: config.retentionClasses ?? [
+      { name: 'staging', ttlSeconds: config.uploadTtlSeconds },
+      { name: 'short', ttlSeconds: SHORT_TTL_SECONDS },
+      { name: 'permanent', ttlSeconds: null },
+    ],
     dataDir: resolve(workingDir, config.dataDir),
     publicUrl: config.publicUrl ?? (config.port === 0 ? undefined : `http://localhost:${config.port}`),
   }
 }
 
 /** What no setting says alone: values that don't go together. A field that is undefined says nothing. */
-function contradictions(config: Partial<Config>, written: (field: keyof Config) => string): string[] {
+function contradictions(config: Partial<Settings>, written: (field: keyof Settings) => string): string[] {
   const { uploadTtlSeconds, maxTtlSeconds, store, retrievalMode, maxFileBytes } = config
   const problems: string[] = []
   if (uploadTtlSeconds !== undefined && maxTtlSeconds !== undefined && uploadTtlSeconds > maxTtlSeconds) {

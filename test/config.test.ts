@@ -55,6 +55,13 @@ describe('defaults', () => {
       deleteStrict404: true,
       anonRead: false,
       noProgressTimeoutSeconds: 60,
+      retentionClasses: [
+        { name: 'staging', ttlSeconds: 30 * 86_400 },
+        { name: 'short', ttlSeconds: 7 * 86_400 },
+        { name: 'permanent', ttlSeconds: null },
+      ],
+      expiryNoticeSeconds: 3 * 86_400,
+      webhookPrivateAddresses: false,
     })
   })
 
@@ -123,6 +130,27 @@ describe('right values', () => {
     [{ DELETE_STRICT_404: 'false' }, { deleteStrict404: false }],
     [{ ANON_READ: 'true' }, { anonRead: true }],
     [{ NO_PROGRESS_TIMEOUT: '5s' }, { noProgressTimeoutSeconds: 5 }],
+    [
+      { RETENTION_CLASSES: 'a:1s, keep:never' },
+      {
+        retentionClasses: [
+          { name: 'a', ttlSeconds: 1 },
+          { name: 'keep', ttlSeconds: null },
+        ],
+      },
+    ],
+    [
+      { UPLOAD_TTL: '5d' },
+      {
+        retentionClasses: [
+          { name: 'staging', ttlSeconds: 5 * 86_400 },
+          { name: 'short', ttlSeconds: 7 * 86_400 },
+          { name: 'permanent', ttlSeconds: null },
+        ],
+      },
+    ],
+    [{ EXPIRY_NOTICE: '12h' }, { expiryNoticeSeconds: 43_200 }],
+    [{ WEBHOOK_PRIVATE_ADDRESSES: 'true' }, { webhookPrivateAddresses: true }],
     [{ API_UPLOAD_KEYS: key }, { apiUploadKeys: [key], apiReadKeys: [key], apiDeleteKeys: [key] }],
     [
       { API_UPLOAD_KEYS: key, API_DELETE_KEYS: `${key}d, ${key}e` },
@@ -175,6 +203,9 @@ describe('wrong values', () => {
     ['RETRIEVAL_MODE', ['redirect', 'Proxy', 'presigned']],
     ['UPLOAD_TTL', ['30', '0s', '-1d', '1.5h', '30 d', '1w', '36501d', '1d12h', 'forever', '366d']],
     ['SESSION_TTL', ['30', '0d']],
+    ['RETENTION_CLASSES', ['a', 'a:30', 'a:0s', 'a:never,a:1d', 'A:1d', ':1d', 'a:1d;b:2d', 'a b:1d']],
+    ['EXPIRY_NOTICE', ['3', '0d']],
+    ['WEBHOOK_PRIVATE_ADDRESSES', ['yes']],
     ['TOMBSTONE_TTL', ['x']],
     ['MAX_TTL', ['99999999999d']],
     ['MAX_FILE_BYTES', ['0', '-1', '5TB', '1.5GiB', '9007199254740992', '9000TiB', '0x10', '1e9']],

@@ -1,9 +1,9 @@
 // What the sweep does with what it finds. Pure.
 
 import type { StoredItem } from '../storage/store.js'
-import { isWhole, type Upload } from '../uploads/upload.js'
+import { isDue, type Upload } from '../uploads/upload.js'
 
-export type UploadAction = 'expire' | 'finalize' | 'forget'
+export type UploadAction = 'expire' | 'finalize' | 'cancel' | 'forget'
 
 /** What is left in the store this long without a record was left by a crash, not by a request that still runs. */
 export const STRAY_AGE_SECONDS = 86_400
@@ -11,7 +11,9 @@ export const STRAY_AGE_SECONDS = 86_400
 /** What to do with an upload that is due: waiting to be finished, past its end, or an old tombstone. */
 export function planUpload(upload: Upload): UploadAction {
   const { state } = upload
-  if (state === 'finalizing' || (state === 'receiving' && isWhole(upload))) return 'finalize'
+  if (state === 'finalizing' || (state === 'receiving' && isDue(upload))) return 'finalize'
+  // The one request that could bring its bytes is over: its server died.
+  if (state === 'receiving' && upload.finish === 'once' && !upload.isHeld) return 'cancel'
   return state === 'receiving' || state === 'ready' ? 'expire' : 'forget'
 }
 

@@ -4,10 +4,13 @@ import cron, { type ScheduledTask } from 'node-cron'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.js'
+import type { PackageEnds } from '../packages/ends.js'
 import type { Store, StoredItem } from '../storage/store.js'
 import type { Finalizer } from '../uploads/finalize.js'
 import type { Garbage } from '../uploads/garbage.js'
+import type { Intake } from '../uploads/intake.js'
 import type { Records } from '../uploads/records.js'
+import type { WebhookRecords } from '../webhooks/records.js'
 import { isOldEnough, planUpload } from './plan.js'
 
 /** Any number, the same in every instance. */
@@ -16,19 +19,29 @@ const BATCH = 200
 /** A bucket is listed this often by each instance: a listing costs money, and a stray is a day old anyway. */
 const SHARED_SCAN_SECONDS = 6 * 3600
 
+/** The log of what webhooks were told is kept that long. */
+const DELIVERIES_KEPT_SECONDS = 30 * 86_400
+
 export interface SweepOptions {
   records: Records
+  intake: Pick<Intake, 'removeAllOf'>
+  packageEnds: PackageEnds
+  webhooks: Pick<WebhookRecords, 'forgetOld'>
   finalizer: Finalizer
   garbage: Garbage
   store: Store
   log: Logger
   databaseUrl: string
   tombstoneTtlSeconds: number
+  /** How long before its end an upload's owner is told. */
+  expiryNoticeSeconds: number
 }
 
 /** What a sweep did, or with `isDryRun` would do. */
 export interface SweepReport {
   expired: number
+  /** Packages, which end with their files. */
+  packages: number
   finalized: number
   forgotten: number
   discarded: number
@@ -98,10 +111,13 @@ export class Sweep {
     try {
       const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS locked', [SWEEP_LOCK])
       if (rows[0]?.locked !== true) return null
+      if (!isDryRun) await this.#options.records.tellExpiring(this.#options.expiryNoticeSeconds)
       const uploads = await this.#sweepUploads(isDryRun, tell)
+      const packages = await this.#sweepPackages(isDryRun, tell)
+      if (!isDryRun) await this.#options.webhooks.forgetOld(DELIVERIES_KEPT_SECONDS)
       const discarded = await this.#sweepGarbage(isDryRun, tell)
       const strays = skipsStrays ? 0 : await this.#sweepStrays(client, isDryRun, tell)
-      return { ...uploads, discarded, strays }
+      return { ...uploads, packages, discarded, strays }
     } finally {
       await client.end()
     }
@@ -121,18 +137,34 @@ export class Sweep {
         seen.add(upload.id)
         const action = planUpload(upload)
         tell(`${action} upload ${upload.id} (${upload.state}, ended ${upload.expiresAt.toISOString()})`)
-        if (action === 'expire') counts.expired += 1
+        if (action === 'expire' || action === 'cancel') counts.expired += 1
         else if (action === 'finalize') counts.finalized += 1
         else counts.forgotten += 1
         if (isDryRun) continue
         if (action === 'expire') {
           // Asked again under the row's lock: it may have been extended, or got its last byte, since it was listed.
-          const ended = await records.commitEnd(upload.id, 'expired', { onlyPastEnd: true })
+          const ended = await records.commitEnd(upload.id, 'past-end')
           if (ended !== null) await garbage.empty(ended.discarded)
         } else if (action === 'finalize') await finalizer.resume(upload.id)
-        else await records.deleteTombstone(upload.id)
+        else if (action === 'cancel') {
+          const ended = await records.commitEnd(upload.id, 'abandoned')
+          if (ended !== null) await garbage.empty(ended.discarded)
+        } else await records.deleteTombstone(upload.id)
       }
     }
+  }
+
+  /** @returns how many expired */
+  async #sweepPackages(isDryRun: boolean, tell: Tell): Promise<number> {
+    const { packageEnds, intake, tombstoneTtlSeconds } = this.#options
+    const halfDeleted = await packageEnds.findHalfDeleted(BATCH)
+    for (const id of halfDeleted) tell(`end the files of package ${id}, which was deleted`)
+    const due = isDryRun ? await packageEnds.findDue(BATCH) : await packageEnds.expireDue()
+    for (const id of due) tell(`expire package ${id}`)
+    if (isDryRun) return due.length
+    for (const id of halfDeleted) await intake.removeAllOf(id)
+    await packageEnds.forget(tombstoneTtlSeconds)
+    return due.length
   }
 
   async #sweepGarbage(isDryRun: boolean, tell: Tell): Promise<number> {
@@ -217,9 +249,9 @@ export async function runSweepCommand(argv: readonly string[], sweep: Sweep, pri
     print('Another instance is sweeping now. Nothing was done.')
     return
   }
-  const { expired, finalized, forgotten, discarded, strays } = report
+  const { expired, packages, finalized, forgotten, discarded, strays } = report
   print(
-    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${finalized} finished, ${forgotten} tombstones cleared, ` +
+    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${packages} packages expired, ${finalized} finished, ${forgotten} tombstones cleared, ` +
       `${discarded} discarded deleted, ${strays} strays deleted.`,
   )
 }

@@ -3,18 +3,21 @@
 import type { Logger } from 'pino'
 import { type Digests, RunningDigest } from '../digests/digest.js'
 import { AppError, isAppError } from '../errors.js'
-import { EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
+import { type ComposeSource, EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
+import { bothRooms } from './ending.js'
 import type { Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
 import { withPatience } from './patience.js'
 import { randomToken } from './random.js'
-import type { Discarded, Records } from './records.js'
+import type { ConcatSource, Discarded, Records } from './records.js'
 import type { Rereader } from './reread.js'
 import {
   contentWarnings,
   declaredDigests,
   declaredMismatch,
-  isWhole,
+  isConcatenation,
+  isDue,
+  ofUpload,
   SNIFFED_BYTES,
   type Upload,
 } from './upload.js'
@@ -47,23 +50,40 @@ export class Finalizer {
    *
    * @param digests what was computed on the way in; null makes it read the object again, in the background
    * @param stored where its last bytes are, as far as the ledger hasn't named them yet
+   * @param patienceMs how long to wait for the store; what takes longer goes on in the background
    * @returns the record: `ready`; `finalizing` when the rest goes on in the background or is tried again by itself
    * @throws HASH_MISMATCH when the bytes are not what the client declared: the upload is `failed` then
    */
-  async finish(lease: Lease, upload: Upload, digests: Digests | null, stored: Ledger): Promise<Upload> {
+  async finish(
+    lease: Lease,
+    upload: Upload,
+    digests: Digests | null,
+    stored: Ledger,
+    patienceMs = PATIENCE_MS,
+  ): Promise<Upload> {
     const { records } = this.#options
     const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)
     if (mismatch !== null) {
       const failed = await records.commitFailed(lease, mismatch, digests)
       await this.#letGo(lease, failed.discarded)
-      throw mismatch
+      throw ofUpload(mismatch, upload.id)
     }
     const finalizing =
       upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests, stored)
     const finishing = this.#complete(lease, finalizing, digests)
     this.#inBackground.add(finishing)
     void finishing.finally(() => this.#inBackground.delete(finishing))
-    return digests === null ? finalizing : withPatience(finishing, PATIENCE_MS, finalizing)
+    return digests === null ? finalizing : withPatience(finishing, patienceMs, finalizing)
+  }
+
+  /** As `finish`, for an upload whose every byte is in the records: they tell its digests, or that it has to be read again. */
+  finishWhole(lease: Lease, upload: Upload): Promise<Upload> {
+    return this.finish(lease, upload, this.digestsOf(upload), EMPTY_LEDGER)
+  }
+
+  /** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
+  digestsOf(upload: Upload): Digests | null {
+    return knownDigests(upload)
   }
 
   /**
@@ -77,8 +97,9 @@ export class Finalizer {
       const claimed =
         (await leases.tryClaim(uploadId, 'finalizing')) ?? (await leases.tryClaim(uploadId, 'receiving'))
       if (claimed === null) return
-      if (isWhole(claimed.upload))
-        await this.finish(claimed.lease, claimed.upload, knownDigests(claimed.upload), EMPTY_LEDGER)
+      // Once it was begun, finishing goes to its end, whoever was to begin it.
+      if (claimed.upload.state === 'finalizing' || isDue(claimed.upload))
+        await this.finishWhole(claimed.lease, claimed.upload)
       else await leases.release(claimed.lease, false)
     } catch (error) {
       if (isAppError(error, 'HASH_MISMATCH')) return
@@ -100,10 +121,10 @@ export class Finalizer {
   /** Never throws: the last byte is acknowledged, so whatever goes wrong here is ours to mend, not the client's. */
   async #complete(lease: Lease, upload: Upload, digests: Digests | null): Promise<Upload> {
     const { records, store, leases, log } = this.#options
+    const isMadeOfParts = isConcatenation(upload)
     const sizeBytes = Number(upload.sizeBytes)
     try {
-      const ledger = store.needsLedger ? await records.ledger(upload, { isForWriter: false }) : EMPTY_LEDGER
-      await store.complete(upload.id, sizeBytes, ledger)
+      const hasPieces = await this.#makeObject(lease, upload)
       // Before anything is said of the object: that it is there, and how long it is.
       const object = await store.readObjectHead(upload.id, SNIFFED_BYTES)
       if (object.sizeBytes !== sizeBytes) {
@@ -121,15 +142,17 @@ export class Finalizer {
         warnings: contentWarnings(sizeBytes, object.head, upload.contentType),
         retrievalToken: randomToken(),
         // A first and only writer has cleaned up behind itself; one that was interrupted may have left something.
-        hasLeftovers: store.needsLedger && lease.epoch > 1n,
+        hasLeftovers: store.needsLedger && (lease.epoch > 1n || isMadeOfParts || hasPieces),
       })
       await this.#letGo(lease, ready.discarded)
+      if (isMadeOfParts) await this.#endParts(upload.id)
       return ready.upload
     } catch (error) {
       const isLost = isAppError(error, 'NOT_FOUND', 'CONFLICT')
       // That can't be recorded when the upload has ended meanwhile: then its bytes are gone rightly.
       const failed = isLost ? await this.failLost(lease, upload, error).catch(() => null) : null
       if (failed !== null) return failed
+      await this.#clearAfterEnd(upload.id)
       if (!this.#stopping.signal.aborted) {
         log.error(
           { err: error, upload: upload.id },
@@ -142,13 +165,61 @@ export class Finalizer {
     }
   }
 
+  /** An upload that ended while its object was being made: that may have come to be after its place was emptied. */
+  async #clearAfterEnd(uploadId: string): Promise<void> {
+    const { records, garbage } = this.#options
+    const isAbandoned = await records.isAbandoned(uploadId).catch(() => false)
+    if (isAbandoned) await garbage.emptySoon(bothRooms(uploadId))
+  }
+
+  /** From what the store has of the upload, its object. Idempotent. @throws NOT_FOUND, CONFLICT when bytes are lost */
+  async #makeObject(lease: Lease, upload: Upload): Promise<boolean> {
+    const { records, store } = this.#options
+    if (isConcatenation(upload)) {
+      const sources = await this.#readySources(upload.id)
+      await store.compose(upload.id, sources, this.#untilStopped(lease))
+      return false
+    } else {
+      const ledger = store.needsLedger ? await records.ledger(upload, { isForWriter: false }) : EMPTY_LEDGER
+      await store.complete(upload.id, Number(upload.sizeBytes), ledger)
+      return ledger.parts.some(({ kind }) => kind === 'piece')
+    }
+  }
+
+  /** @throws UNAVAILABLE while a part is being finished itself, NOT_FOUND when one has ended */
+  async #readySources(uploadId: string): Promise<ComposeSource[]> {
+    const { records } = this.#options
+    const sources = await records.concatSources(uploadId)
+    // Whole they are, or they wouldn't be parts of this; whoever was to finish one may have died.
+    const unfinished = sources.filter(({ state }) => state === 'receiving' || state === 'finalizing')
+    for (const source of unfinished) await this.resume(source.uploadId)
+    return (unfinished.length === 0 ? sources : await records.concatSources(uploadId)).map(assertSource)
+  }
+
+  /** Aborts when the upload ends, and when we do. */
+  #untilStopped(lease: Lease): AbortSignal {
+    return AbortSignal.any([this.#stopping.signal, lease.signal])
+  }
+
+  /** What fails here, the sweep does: a part's own time is over soon. */
+  async #endParts(uploadId: string): Promise<void> {
+    const { records, garbage, log } = this.#options
+    try {
+      const { discarded } = await records.commitEndOfParts(uploadId)
+      await garbage.emptySoon(discarded)
+    } catch (error) {
+      log.warn({ err: error, upload: uploadId }, 'the parts of a concatenation are left to the sweep')
+    }
+  }
+
   /** The store has lost acknowledged bytes, by hand or by a broken disk: said plainly rather than tried for ever. */
   async failLost(lease: Lease, upload: Upload, cause: AppError): Promise<Upload> {
     const { records, log } = this.#options
     log.error({ err: cause, upload: upload.id }, 'the store has lost bytes of an upload')
-    const failure = new AppError('INTERNAL', 'The store lost bytes of this upload. Upload the file again.', {
-      cause,
-    })
+    const what = isConcatenation(upload)
+      ? 'A part of this upload was deleted, or lost by the store, while it was put together.'
+      : 'The store lost bytes of this upload.'
+    const failure = new AppError('INTERNAL', `${what} Upload the file again.`, { cause })
     const failed = await records.commitFailed(lease, failure, null)
     await this.#letGo(lease, failed.discarded)
     return failed.upload
@@ -165,7 +236,7 @@ export class Finalizer {
           ? null
           : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState },
       record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
-      signal: AbortSignal.any([this.#stopping.signal, lease.signal]),
+      signal: this.#untilStopped(lease),
     })
   }
 
@@ -186,7 +257,14 @@ export class Finalizer {
   }
 }
 
-/** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
+/** @throws UNAVAILABLE while the part is being finished itself, NOT_FOUND when it has ended */
+function assertSource({ uploadId, state, objectKey, sizeBytes }: ConcatSource): ComposeSource {
+  if (objectKey !== null && state === 'ready') return { key: objectKey, sizeBytes }
+  if (state === 'finalizing' || state === 'receiving')
+    throw new AppError('UNAVAILABLE', `Part ${uploadId} is not finished yet.`)
+  throw new AppError('NOT_FOUND', `Part ${uploadId} of the concatenation has ended.`)
+}
+
 function knownDigests(upload: Upload): Digests | null {
   const { md5, sha1, sha256, digestState, state } = upload
   if (md5 !== null && sha1 !== null && sha256 !== null) return { md5, sha1, sha256 }

@@ -5,7 +5,8 @@ import type { Store } from '../storage/store.js'
 import { withPatience } from './patience.js'
 import type { Discarded } from './records.js'
 
-const GIVE_UP_AFTER = 3
+/** A deletion waits for the store more than it works. */
+const AT_ONCE = 16
 const PATIENCE_MS = 10_000
 
 /**
@@ -32,22 +33,42 @@ export class Garbage {
    */
   async empty(discarded: readonly Discarded[]): Promise<number> {
     let count = 0
-    let failuresInARow = 0
-    for (const { kind, objectKey } of discarded) {
+    for (let at = 0; at < discarded.length; at += AT_ONCE) {
+      const some = discarded.slice(at, at + AT_ONCE)
+      const gone = await this.#delete(some)
+      count += gone.length
       // Each has been tried for a while: a store that is away is left alone, one thing that can't be deleted is passed by.
-      if (failuresInARow === GIVE_UP_AFTER) break
-      try {
-        if (kind === 'temporary') await this.#store.deleteTemporary(objectKey)
-        else await this.#store.deleteObject(objectKey)
-        await this.#prisma.garbage.deleteMany({ where: { kind, objectKey } })
-        count += 1
-        failuresInARow = 0
-      } catch (error) {
-        failuresInARow += 1
-        this.#log.warn({ err: error, kind, key: objectKey }, 'discarded bytes could not be deleted yet')
-      }
+      if (gone.length === 0) break
     }
     return count
+  }
+
+  /** @returns those that are gone, their rows too */
+  async #delete(discarded: readonly Discarded[]): Promise<Discarded[]> {
+    const deleted = await Promise.all(discarded.map((one) => this.#deleteBytes(one)))
+    const gone = discarded.filter((_, index) => deleted[index])
+    try {
+      await this.#prisma.$executeRaw`
+        DELETE FROM garbage USING unnest(
+          ${gone.map(({ kind }) => kind)}::"GarbageKind"[], ${gone.map(({ objectKey }) => objectKey)}::text[]
+        ) AS gone (kind, object_key)
+        WHERE garbage.kind = gone.kind AND garbage.object_key = gone.object_key`
+      return gone
+    } catch (error) {
+      this.#log.warn({ err: error }, 'discarded bytes are gone, and stay on the list')
+      return []
+    }
+  }
+
+  async #deleteBytes({ kind, objectKey }: Discarded): Promise<boolean> {
+    try {
+      if (kind === 'temporary') await this.#store.deleteTemporary(objectKey)
+      else await this.#store.deleteObject(objectKey)
+      return true
+    } catch (error) {
+      this.#log.warn({ err: error, kind, key: objectKey }, 'discarded bytes could not be deleted yet')
+      return false
+    }
   }
 
   /** As `empty`, for whoever answers a client: a store in trouble is waited for no longer than 10 s, and the rest goes on. */

@@ -3,28 +3,39 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import type { OwnerScope } from '../auth/owner-scope.js'
+import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
 import { type Digests, RunningDigest } from '../digests/digest.js'
 import { InlineDigest } from '../digests/inline.js'
 import type { DigestPool, DigestSession } from '../digests/pool.js'
 import type { SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
-import { EMPTY_LEDGER, type Ledger, type Store, type TemporaryWriter } from '../storage/store.js'
+import {
+  EMPTY_LEDGER,
+  type Ledger,
+  MOST_COMPOSE_SOURCES,
+  type Store,
+  type TemporaryWriter,
+} from '../storage/store.js'
 import type { Finalizer } from './finalize.js'
 import type { FreeSpace } from './free-space.js'
 import type { Garbage } from './garbage.js'
 import { GroupCommit } from './group-commit.js'
 import type { Lease, Leases } from './leases.js'
+import type { Placement } from './placement.js'
 import { randomId, randomToken } from './random.js'
 import { type Checkpoint, type Reception, readWhole, receive } from './receive.js'
-import type { Discarded, Records, WholeUpload } from './records.js'
+import type { Discarded, Idempotency, Records, WholeUpload } from './records.js'
 import {
   assertAlive,
+  assertComplete,
+  assertPart,
   assertSize,
   contentWarnings,
   declaredMismatch,
   goneError,
-  isWhole,
+  isDue,
+  isPartial,
+  ofUpload,
   SNIFFED_BYTES,
   type Upload,
   type UploadDescription,
@@ -47,11 +58,21 @@ export interface Body {
   source: Readable
   /** From Content-Length; null when the body's end is not announced. */
   announcedBytes: number | null
+  /** What a body that doesn't announce its end must not pass; absent: the upload's end. */
+  mostBytes?: number
   checksum: BodyChecksum | null
+}
+
+/** What completing a session adds to what its beginning said; null: nothing. */
+export interface Completion {
+  packageId: string | null
+  relativePath: string | null
+  declared: Partial<Digests>
 }
 
 export interface IntakeOptions {
   records: Records
+  placement: Placement
   leases: Leases
   store: Store
   finalizer: Finalizer
@@ -66,11 +87,16 @@ export interface IntakeOptions {
 
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #wholes: GroupCommit<WholeUpload, Discarded[]>
+  readonly #wholes: GroupCommit<WholeUpload, Discarded[] | null>
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#wholes = new GroupCommit((wholes) => options.records.insertWhole(wholes), WHOLES_PER_COMMIT)
+  }
+
+  /** Whether uploads can be put together from others here. */
+  get canConcatenate(): boolean {
+    return this.#options.store.canCompose
   }
 
   get maxFileBytes(): number {
@@ -82,14 +108,15 @@ export class Intake {
    *
    * With `isHeld` the caller gets the lease too, and must `append` or `release`.
    *
-   * @throws PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE before anything is made
+   * @throws PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, and NOT_FOUND, PACKAGE_FINALIZED, CONFLICT for its place in a package:
+   * nothing is made then
    */
   async begin(
     owner: string,
     description: UploadDescription,
-    options: { isHeld: boolean },
+    options: { isHeld: boolean; idempotency?: Idempotency },
   ): Promise<{ upload: Upload; lease: Lease | null }> {
-    const { records, leases, store, freeSpace, maxFileBytes } = this.#options
+    const { placement, store, leases, freeSpace, maxFileBytes } = this.#options
     assertSize(description.sizeBytes, maxFileBytes)
     await freeSpace.assertRoomFor(description.sizeBytes ?? 0)
     const id = randomId()
@@ -97,14 +124,116 @@ export class Intake {
     // without a record.
     await store.createTemporary(id)
     const lease = options.isHeld ? { holder: leases.holder, seconds: leases.seconds } : null
-    const upload = await records.insertReceiving(id, owner, description, lease)
+    const upload = await placement
+      .insert(id, owner, description, { lease, idempotency: options.idempotency ?? null })
+      .catch((error) => afterRefusal(error, () => store.deleteTemporary(id)))
     return { upload, lease: lease === null ? null : leases.adopt(upload) }
+  }
+
+  /**
+   * The upload that the same owner began with this key before.
+   *
+   * @throws CONFLICT when the key was used for something else
+   */
+  async begunBefore(owner: string, idempotency: Idempotency): Promise<Upload | null> {
+    const upload = await this.#options.records.findByIdempotencyKey(owner, idempotency.key)
+    if (upload !== null && upload.idempotencyDigest !== idempotency.digest) {
+      throw new AppError(
+        'CONFLICT',
+        `This Idempotency-Key began upload ${upload.id}, which asked for something else. Send a new key.`,
+        { details: { upload_id: upload.id } },
+      )
+    }
+    return upload
+  }
+
+  /**
+   * Takes a file that one request brings, of known length or not: it is finished with the request, or leaves nothing.
+   *
+   * @returns the record: `ready`, or `finalizing` when that takes longer than `patienceMs`
+   * @throws as `append`; INVALID_INPUT when the body is cut
+   */
+  async takeOnce(
+    owner: string,
+    description: UploadDescription,
+    body: Body,
+    options: { patienceMs?: number } = {},
+  ): Promise<Upload> {
+    const { records } = this.#options
+    if (this.isSmallAndWhole(description, body)) {
+      return records.get(await this.takeWhole(owner, description, body), owner)
+    }
+    const { upload, lease } = await this.begin(owner, description, { isHeld: true })
+    if (lease === null) throw new AppError('INTERNAL', 'An upload was begun without its lease.')
+    try {
+      const taken = await this.append(lease, upload, body, options)
+      if (taken.state === 'receiving') throw cut()
+      return taken
+    } catch (error) {
+      // Failed for what its bytes are, it keeps its report.
+      if (!isAppError(error, 'HASH_MISMATCH', 'GONE')) await this.#giveUp(upload.id)
+      throw error
+    }
+  }
+
+  /** Nobody can go on with it: only the request that is over knew of it. What fails here, the sweep does. */
+  async #giveUp(uploadId: string): Promise<void> {
+    await this.remove(uploadId, EVERYONE).catch((error: unknown) => {
+      if (!isAppError(error, 'GONE', 'NOT_FOUND'))
+        this.#options.log.warn(
+          { err: error, upload: uploadId },
+          'a file that came in part is left to the sweep',
+        )
+    })
+  }
+
+  /**
+   * Begins an upload that is made of others, the parts of a concatenation, in their order; finishes it in the background.
+   *
+   * @param partialIds of uploads of the same owner, whole each of them
+   * @throws INVALID_INPUT for what is no part, CONFLICT for one that isn't whole yet, GONE, PAYLOAD_TOO_LARGE
+   */
+  async concatenate(
+    owner: string,
+    description: UploadDescription,
+    partialIds: readonly string[],
+  ): Promise<Upload> {
+    const { records, placement, leases, freeSpace, finalizer, maxFileBytes } = this.#options
+    if (partialIds.length > MOST_COMPOSE_SOURCES) {
+      throw new AppError(
+        'INVALID_INPUT',
+        `An upload is made of at most ${MOST_COMPOSE_SOURCES} others. Send the file in fewer, larger parts.`,
+      )
+    }
+    const before = await records.findConcatenation(owner, partialIds)
+    if (before !== null) return before
+    let sizeBytes = 0
+    for (const id of partialIds) {
+      const part = await records.get(id, owner)
+      sizeBytes += assertPart(part)
+      // Its server died between its last byte and finishing.
+      if (part.state === 'receiving') void finalizer.resume(id)
+    }
+    assertSize(sizeBytes, maxFileBytes)
+    await freeSpace.assertRoomFor(sizeBytes)
+    const id = randomId()
+    const whole = { ...description, sizeBytes, finish: 'auto' as const }
+    const lease = { holder: leases.holder, seconds: leases.seconds }
+    const upload = await placement.place(owner, whole, id, (place) =>
+      records.insertConcatenation(id, owner, whole, place, partialIds, lease),
+    )
+    return finalizer.finish(leases.adopt(upload), upload, null, EMPTY_LEDGER)
   }
 
   /** True when a request that begins an upload brings so few bytes, all of them, that `takeWhole` is the better way. */
   isSmallAndWhole(description: UploadDescription, body: Body): boolean {
     const { sizeBytes } = description
-    return sizeBytes !== null && sizeBytes <= SMALL_BODY_BYTES && body.announcedBytes === sizeBytes
+    return (
+      description.finish !== 'manual' &&
+      sizeBytes !== null &&
+      sizeBytes <= SMALL_BODY_BYTES &&
+      body.announcedBytes === sizeBytes
+    )
   }
 
   /**
@@ -116,7 +245,7 @@ export class Intake {
    * @throws HASH_MISMATCH (the upload is recorded as failed), CHECKSUM_MISMATCH, INSUFFICIENT_STORAGE, PAYLOAD_TOO_LARGE
    */
   async takeWhole(owner: string, description: UploadDescription, body: Body): Promise<string> {
-    const { store, garbage, freeSpace, maxFileBytes, noProgressTimeoutSeconds } = this.#options
+    const { store, garbage, placement, freeSpace, maxFileBytes, noProgressTimeoutSeconds } = this.#options
     const sizeBytes = description.sizeBytes ?? 0
     assertSize(sizeBytes, maxFileBytes)
     await freeSpace.assertRoomFor(sizeBytes)
@@ -132,7 +261,7 @@ export class Intake {
     if (failure !== null) throw await this.#recordFailure(owner, description, failure, digests)
     const id = randomId()
     await store.putObject(id, bytes)
-    const discarded = await this.#wholes.add({
+    const whole = {
       id,
       owner,
       description,
@@ -140,7 +269,10 @@ export class Intake {
       digests,
       warnings: contentWarnings(sizeBytes, bytes.subarray(0, SNIFFED_BYTES), description.contentType),
       retrievalToken: randomToken(),
-    })
+    }
+    const discarded = await placement
+      .place(owner, description, id, (place) => this.#wholes.add({ ...whole, place }))
+      .catch((error) => afterRefusal(error, () => store.deleteObject(id)))
     await garbage.emptySoon(discarded)
     return id
   }
@@ -162,10 +294,15 @@ export class Intake {
 
   /** The record once no request writes the upload: its offset is then exact. @throws NOT_FOUND, GONE, LOCKED */
   async settled(uploadId: string, scope: OwnerScope): Promise<Upload> {
-    const upload = await this.#options.leases.settle(uploadId, scope)
+    const { leases, records } = this.#options
+    const upload = await leases.settle(uploadId, scope)
+    // Its client didn't hear that it was put into a whole: told that it is gone, it would send all of it again.
+    if (isPartial(upload) && upload.state === 'deleted' && (await records.hasServed(uploadId))) return upload
     assertAlive(upload)
     // Its server died between its last byte and finishing; its client, told that it is whole, may never come back.
-    if (upload.state === 'receiving' && isWhole(upload)) void this.#options.finalizer.resume(uploadId)
+    const isForgotten = upload.state === 'finalizing' && !upload.isHeld
+    if (isForgotten || (upload.state === 'receiving' && isDue(upload)))
+      void this.#options.finalizer.resume(uploadId)
     return upload
   }
 
@@ -187,8 +324,14 @@ export class Intake {
    * @returns the record as it is now; its offset is what is acknowledged
    * @throws CHECKSUM_MISMATCH, HASH_MISMATCH, LOCKED, REQUEST_TIMEOUT, PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, UNAVAILABLE
    */
-  async append(lease: Lease, upload: Upload, body: Body): Promise<Upload> {
+  async append(
+    lease: Lease,
+    begun: Upload,
+    body: Body,
+    options: { patienceMs?: number } = {},
+  ): Promise<Upload> {
     const { records, leases, freeSpace, finalizer } = this.#options
+    let upload = begun
     const digest = this.#openDigest(upload, body)
     let isOurs = true
     let isReleased = false
@@ -198,10 +341,15 @@ export class Intake {
       try {
         const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, writer, digest)
         if (body.checksum !== null && !isWhole) throw stopReason ?? cut()
-        if (checkpoint.offsetBytes === sizeOf(upload)) {
+        // Its one request has ended: now its length is known.
+        if (isWhole && upload.finish === 'once' && upload.sizeBytes === null) {
+          upload = await records.declareSize(lease, checkpoint.offsetBytes)
+        }
+        const isLast = checkpoint.offsetBytes === sizeOf(upload)
+        if (isLast && (upload.finish === 'auto' || (upload.finish === 'once' && isWhole))) {
           const digests = digest === null ? null : await digest.digests()
           isOurs = false
-          const finished = await this.#finish(lease, upload, digests, checkpoint.stored)
+          const finished = await this.#finish(lease, upload, digests, checkpoint.stored, options.patienceMs)
           writer.confirm(checkpoint.stored)
           return finished
         }
@@ -234,13 +382,90 @@ export class Intake {
    * @throws NOT_FOUND; GONE when it had ended already
    */
   async remove(uploadId: string, scope: OwnerScope): Promise<void> {
-    const { records, leases, garbage } = this.#options
-    const upload = await records.get(uploadId, scope)
-    const end = upload.state === 'receiving' || upload.state === 'finalizing' ? 'canceled' : 'deleted'
-    const ended = await records.commitEnd(uploadId, end)
+    const { records } = this.#options
+    await records.get(uploadId, scope)
+    const ended = await records.commitEnd(uploadId)
     if (ended === null) throw goneError(await records.get(uploadId, scope))
-    await leases.evict(uploadId)
-    await garbage.emptySoon(ended.discarded)
+    await this.#letGo([ended.upload], ended.discarded)
+  }
+
+  /**
+   * Ends every finished upload of `scope` that has this content.
+   *
+   * @throws NOT_FOUND; PACKAGE_FINALIZED when one of them is in a finalized package, and then none has ended
+   */
+  async removeContent(sha256: string, scope: OwnerScope): Promise<void> {
+    const ended = await this.#options.records.commitEndOfContent(sha256, scope)
+    await this.#letGo(ended.uploads, ended.discarded)
+  }
+
+  /** Ends all uploads of a package that has ended. */
+  async removeAllOf(packageId: string): Promise<void> {
+    const ended = await this.#options.records.commitEndOfPackage(packageId)
+    await this.#letGo(ended.uploads, ended.discarded)
+  }
+
+  /** Stops who still writes them, and frees what nothing refers to. */
+  async #letGo(uploads: readonly Upload[], discarded: readonly Discarded[]): Promise<void> {
+    const { leases, garbage } = this.#options
+    // What was finished has no writer: of a package of thousands, few or none have.
+    for (const upload of uploads) if (upload.state === 'canceled') await leases.evict(upload.id)
+    await garbage.emptySoon(discarded)
+  }
+
+  /**
+   * Says that an upload has all its bytes, and finishes it: what a session waits for. Whatever it adds about the package
+   * holds for a finished one, too. Repeated, it changes nothing.
+   *
+   * @returns the record: `ready`, or `finalizing` when the rest goes on in the background
+   * @throws OFFSET_MISMATCH when bytes are missing, with the offset; HASH_MISMATCH; as `begin` for its place; GONE; LOCKED
+   */
+  async complete(uploadId: string, scope: OwnerScope, completion: Completion): Promise<Upload> {
+    const { records, finalizer } = this.#options
+    const { declared } = completion
+    let upload = await records.get(uploadId, scope)
+    assertAlive(upload)
+    if (isPartial(upload))
+      throw new AppError('CONFLICT', 'This is a part of a concatenation, which finishes by itself.')
+    if (upload.state === 'receiving' && upload.finish === 'once') {
+      throw new AppError(
+        'CONFLICT',
+        'The upload is finished by the request that is bringing it. Wait for its answer.',
+      )
+    }
+    if (upload.state === 'receiving') {
+      const claimed = await this.claim(uploadId, scope)
+      if (claimed.lease === null) upload = claimed.upload
+      else return this.#completeHeld(claimed.lease, claimed.upload, completion)
+    }
+    const digests = finalizer.digestsOf(upload)
+    const mismatch = digests === null ? null : declaredMismatch(declared, digests)
+    if (mismatch !== null) throw mismatch
+    return this.#settle(upload, completion)
+  }
+
+  /** Puts an upload where its completion says. */
+  async #settle(upload: Upload, { packageId, relativePath }: Completion): Promise<Upload> {
+    if (packageId === null && relativePath === null) return upload
+    return this.#options.placement.move(upload, {
+      packageId: packageId ?? upload.packageId,
+      label: upload.label,
+      relativePath: relativePath ?? upload.relativePath,
+    })
+  }
+
+  async #completeHeld(lease: Lease, upload: Upload, completion: Completion): Promise<Upload> {
+    const { leases, records, finalizer } = this.#options
+    try {
+      // What may be refused comes first, so that a refusal has changed nothing.
+      assertComplete(upload)
+      await this.#settle(upload, completion)
+      const complete = await records.declareComplete(lease, completion.declared)
+      return await finalizer.finishWhole(lease, complete)
+    } catch (error) {
+      if (!isAppError(error, 'HASH_MISMATCH')) await leases.release(lease, false)
+      throw error
+    }
   }
 
   /** The report of a file that came whole and isn't what it was declared to be. @returns the failure */
@@ -250,13 +475,13 @@ export class Intake {
     failure: AppError,
     digests: Digests,
   ): Promise<AppError> {
-    const { records, leases, garbage } = this.#options
+    const { records, placement, leases, garbage } = this.#options
     const id = randomId()
-    const held = { holder: leases.holder, seconds: leases.seconds }
-    const upload = await records.insertReceiving(id, owner, description, held)
+    const lease = { holder: leases.holder, seconds: leases.seconds }
+    const upload = await placement.insert(id, owner, description, { lease })
     const failed = await records.commitFailed({ uploadId: id, epoch: upload.leaseEpoch }, failure, digests)
     await garbage.emptySoon(failed.discarded)
-    return failure
+    return ofUpload(failure, id)
   }
 
   async #openWriter(upload: Upload): Promise<TemporaryWriter> {
@@ -283,7 +508,10 @@ export class Intake {
       digest,
       slabs,
       offsetBytes: Number(upload.offsetBytes),
-      limitBytes: sizeOf(upload) ?? maxFileBytes,
+      limitBytes: Math.min(
+        sizeOf(upload) ?? maxFileBytes,
+        Number(upload.offsetBytes) + (body.mostBytes ?? maxFileBytes),
+      ),
       bodyHash,
       record: async (checkpoint: Checkpoint) => {
         await records.advance(lease, checkpoint, { release: false })
@@ -311,15 +539,32 @@ export class Intake {
     }
   }
 
-  async #finish(lease: Lease, upload: Upload, digests: Digests | null, stored: Ledger): Promise<Upload> {
+  async #finish(
+    lease: Lease,
+    upload: Upload,
+    digests: Digests | null,
+    stored: Ledger,
+    patienceMs?: number,
+  ): Promise<Upload> {
     try {
-      return await this.#options.finalizer.finish(lease, upload, digests, stored)
+      return await this.#options.finalizer.finish(lease, upload, digests, stored, patienceMs)
     } catch (error) {
       // Finishing frees the lease when it ends an upload; when the database failed before that, we do.
       await this.#options.leases.release(lease, false)
       throw error
     }
   }
+}
+
+/**
+ * Takes back what was stored for a record that was refused, and throws `error` on.
+ *
+ * Whatever else went wrong may have gone wrong after the record was made: then its bytes must stay, and the sweep sees to it.
+ */
+async function afterRefusal(error: unknown, takeBack: () => Promise<void>): Promise<never> {
+  if (isAppError(error, 'CONFLICT', 'PACKAGE_FINALIZED', 'NOT_FOUND', 'GONE'))
+    await takeBack().catch(() => {})
+  throw error
 }
 
 function sizeOf(upload: Upload): number | null {

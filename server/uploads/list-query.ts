@@ -1,7 +1,9 @@
 // What may be asked of the list of uploads, and the cursor that says where a page ended. Pure.
 
 import { z } from 'zod'
-import { AppError } from '../errors.js'
+import { decodeCursor, encodeCursor } from '../http/cursor.js'
+import { lineOfText, parseInput, timeInput } from '../http/input.js'
+import { pageQuery } from '../http/pages.js'
 import { TOMBSTONE_STATES, UPLOAD_STATES, type UploadState } from './upload.js'
 
 /** The last row of a page: the next one begins behind it. */
@@ -13,6 +15,7 @@ export interface Position {
 export interface ListQuery {
   states: UploadState[]
   label: string | null
+  packageId: string | null
   text: string | null
   sort: { name: string; column: 'created_at' | 'expires_at'; isDescending: boolean }
   limit: number
@@ -26,38 +29,37 @@ const DEFAULT_STATES = UPLOAD_STATES.filter(
   (state) => state === 'failed' || !TOMBSTONE_STATES.includes(state),
 )
 
-const text = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^\P{Cc}*$/u, 'must not have control characters')
-
-const schema = z.strictObject({
-  label: text.optional(),
+export const uploadListQuery = z.strictObject({
+  label: lineOfText(1024, 1).optional().describe('Only uploads with this label.'),
+  package_id: lineOfText(200, 1).optional().describe('Only uploads of this package.'),
   state: z
     .string()
     .transform((value) => value.split(','))
     .pipe(z.array(z.enum(UPLOAD_STATES as [UploadState, ...UploadState[]])))
-    .optional(),
-  q: text.optional(),
+    .optional()
+    .describe(
+      'Only these states, separated by commas. Without it, all but what was canceled, expired or deleted.',
+    ),
+  q: lineOfText(200, 1).optional().describe('Only uploads with this text in their filename, label or key.'),
   sort: z.enum(SORTS).default('-created_at'),
-  limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(500).optional(),
+  ...pageQuery,
 })
 
 /** @throws INVALID_INPUT naming the parameter and what is allowed */
 export function parseListQuery(query: unknown): ListQuery {
-  const parsed = schema.safeParse(query)
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'query'}: ${issue.message}`,
-    )
-    throw new AppError('INVALID_INPUT', `The query isn't understood. ${problems.join('; ')}.`)
-  }
-  const { label, state, q, sort, limit, cursor } = parsed.data
+  const {
+    label,
+    package_id: packageId,
+    state,
+    q,
+    sort,
+    limit,
+    cursor,
+  } = parseInput(uploadListQuery, query, 'query')
   return {
     states: state ?? DEFAULT_STATES,
     label: label ?? null,
+    packageId: packageId ?? null,
     text: q ?? null,
     sort: {
       name: sort,
@@ -65,28 +67,19 @@ export function parseListQuery(query: unknown): ListQuery {
       isDescending: sort.startsWith('-'),
     },
     limit,
-    after: cursor === undefined ? null : decodeCursor(cursor, sort),
+    after: cursor === undefined ? null : positionOf(cursor, sort),
   }
 }
 
-export function encodeCursor(sortName: string, position: Position): string {
-  return Buffer.from(JSON.stringify([sortName, position.at.toISOString(), position.id])).toString('base64url')
+export function cursorAt(sortName: string, position: Position): string {
+  return encodeCursor([sortName, position.at.toISOString(), position.id])
 }
 
-const cursorSchema = z.tuple([z.enum(SORTS), z.iso.datetime(), z.string().regex(/^[0-9a-f]{1,64}$/)])
-
-function decodeCursor(cursor: string, sortName: string): Position {
-  const refusal = new AppError(
-    'INVALID_INPUT',
-    'The cursor is not one of ours, or belongs to another sort. Start again without it.',
+/** @throws INVALID_INPUT */
+function positionOf(cursor: string, sortName: string): Position {
+  const [, at, id] = decodeCursor(
+    cursor,
+    z.tuple([z.literal(sortName), timeInput, z.string().regex(/^[0-9a-f]{1,64}$/)]),
   )
-  let decoded: unknown
-  try {
-    decoded = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-  } catch {
-    throw refusal
-  }
-  const parsed = cursorSchema.safeParse(decoded)
-  if (!parsed.success || parsed.data[0] !== sortName) throw refusal
-  return { at: new Date(parsed.data[1]), id: parsed.data[2] }
+  return { at: new Date(at), id }
 }

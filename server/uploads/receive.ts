@@ -339,6 +339,11 @@ export function readWhole(
       clearTimeout(timer)
       resolve(body)
     }
+    // It may have been cut while we looked at other things.
+    if (source.destroyed) {
+      settle(null)
+      return
+    }
     source.on('data', (chunk: Buffer) => {
       timer.refresh()
       chunks.push(chunk)

@@ -4,14 +4,32 @@
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
+import { isUniqueViolation, translateDatabaseError } from '../database/client.js'
+import { ownedBy } from '../database/owned-by.js'
 import type { Digests } from '../digests/digest.js'
 import { AppError } from '../errors.js'
 import { appendUploadEvents } from '../events/log.js'
-import type { Ledger, StoredPart } from '../storage/store.js'
+import type { Place } from '../packages/membership.js'
+import { isNever, NEVER } from '../packages/retention.js'
+import type { Ledger } from '../storage/store.js'
+import { COLUMNS, DROP_PARTS, FREE_LEASE } from './columns.js'
+import {
+  assertMayChange,
+  assertNotFinalized,
+  bothRooms,
+  endAsked,
+  endUploads,
+  HAS_NOT_ENDED,
+  IS_ABANDONED,
+  IS_ALIVE,
+  IS_NOT_NEEDED,
+  IS_PAST_END,
+} from './ending.js'
+import { insertReceiving, insertWholes, keepParts, placeBlobs, sessionEnd } from './insertion.js'
+import { multipartOf, type PartRow, placeParts, toPart } from './ledger-rows.js'
 import type { ListQuery, Position } from './list-query.js'
 import { isId, isToken } from './random.js'
-import type { Upload, UploadDescription, UploadState } from './upload.js'
+import { goneError, type Upload, type UploadDescription, type UploadState } from './upload.js'
 
 /** How long what lives: seconds from an upload's start, and seconds without a byte for one that is unfinished. */
 export interface Lifetimes {
@@ -27,11 +45,33 @@ export interface Discarded {
   objectKey: string
 }
 
+/** What makes a request of a client known when it comes again. */
+export interface Idempotency {
+  key: string
+  /** Of what is asked for, hex: the same key must not be used for something else. */
+  digest: string
+}
+
+export interface NewUploadOptions {
+  /** Who holds it from the start. */
+  lease: { holder: string; seconds: number } | null
+  idempotency?: Idempotency | null
+}
+
+/** A part of a concatenation, as it is now; all null but its id when its record is gone. */
+export interface ConcatSource {
+  uploadId: string
+  state: UploadState | null
+  objectKey: string | null
+  sizeBytes: number
+}
+
 /** An upload that arrived whole in one request, its bytes an object in the store already. */
 export interface WholeUpload {
   id: string
   owner: string
   description: UploadDescription
+  place: Place | null
   sizeBytes: number
   digests: Digests
   warnings: string[]
@@ -50,23 +90,8 @@ export interface Fence {
   epoch: bigint
 }
 
-const COLUMNS =
-  Prisma.raw(`id, owner, state::text AS state, filename, content_type AS "contentType", key, label,
-  relative_path AS "relativePath", note, tus_metadata AS "tusMetadata", size_bytes AS "sizeBytes",
-  offset_bytes AS "offsetBytes", digest_state AS "digestState", reread_bytes AS "rereadBytes",
-  multipart_id AS "multipartId", declared_md5 AS "declaredMd5",
-  declared_sha1 AS "declaredSha1", declared_sha256 AS "declaredSha256", md5, sha1, sha256,
-  retrieval_token AS "retrievalToken", warnings, error_code AS "errorCode", error_detail AS "errorDetail",
-  created_at AS "createdAt", last_write_at AS "lastWriteAt", finished_at AS "finishedAt", expires_at AS "expiresAt",
-  EXTRACT(EPOCH FROM expires_at - now())::float8 AS "expiresInSeconds",
-  lease_epoch AS "leaseEpoch", (lease_holder IS NOT NULL AND lease_until > now()) AS "isHeld"`)
-
-const FREE_LEASE = Prisma.raw(`lease_holder = NULL, lease_until = NULL`)
-
-/** What has ended, or become an object, needs no ledger. */
-const DROP_PARTS = Prisma.raw(
-  `dropped AS (DELETE FROM parts USING changed WHERE parts.upload_id = changed.id)`,
-)
+/** A package of thousands of files ends in one transaction, and others wait for it. */
+const PATIENT = { maxWait: 10_000, timeout: 120_000 }
 
 export class Records {
   readonly #prisma: PrismaClient
@@ -82,53 +107,59 @@ export class Records {
     await this.#query(Prisma.sql`SELECT 1`)
   }
 
-  /** A new upload that waits for its bytes; held by `leaseHolder` from the start when one is named. */
+  /**
+   * A new upload that waits for its bytes; held by `leaseHolder` from the start when one is named.
+   *
+   * @returns null when there is no place for it: its path in the package is taken, the package isn't open any more, or its
+   * idempotency key was used before. `whyNot` says which.
+   */
   async insertReceiving(
     id: string,
     owner: string,
     description: UploadDescription,
-    lease: { holder: string; seconds: number } | null,
-  ): Promise<Upload> {
+    place: Place | null,
+    options: NewUploadOptions,
+  ): Promise<Upload | null> {
+    const rows = await this.#query<Upload>(
+      insertReceiving(id, owner, description, place, options, {
+        columns: COLUMNS,
+        lifetimes: this.#lifetimes,
+      }),
+    )
+    return rows[0] ?? null
+  }
+
+  /** The upload that was made when `key` was used the first time, and what was asked for then. */
+  async findByIdempotencyKey(
+    owner: string,
+    key: string,
+  ): Promise<(Upload & { idempotencyDigest: string }) | null> {
+    const rows = await this.#query<Upload & { idempotencyDigest: string }>(Prisma.sql`
+      SELECT ${COLUMNS}, idempotency_digest AS "idempotencyDigest" FROM uploads
+      WHERE owner = ${owner} AND idempotency_key = ${key}`)
+    return rows[0] ?? null
+  }
+
+  /** The upload that stands at `path` of a package. */
+  async findInPackage(packageId: string, path: string): Promise<Upload | null> {
     const rows = await this.#query<Upload>(Prisma.sql`
-      WITH changed AS (
-        INSERT INTO uploads (id, owner, state, filename, content_type, key, label, relative_path, tus_metadata,
-          size_bytes, declared_md5, declared_sha1, declared_sha256, expires_at, lease_holder, lease_epoch, lease_until)
-        VALUES (${id}, ${owner}, 'receiving', ${description.filename}, ${description.contentType},
-          ${description.key}, ${description.label}, ${description.relativePath}, ${description.tusMetadata},
-          ${description.sizeBytes}::bigint, ${description.declared.md5 ?? null}, ${description.declared.sha1 ?? null},
-          ${description.declared.sha256 ?? null}, ${this.#sessionEnd(Prisma.sql`now()`)},
-          ${lease?.holder ?? null}, ${lease === null ? 0 : 1}, now() + ${lease?.seconds ?? null}::float8 * interval '1 second')
-        RETURNING *
-      ), told AS (${appendUploadEvents('changed', 'upload.created.v1')})
-      SELECT ${COLUMNS} FROM changed`)
-    return one(rows)
+      SELECT ${COLUMNS} FROM uploads WHERE package_id = ${packageId} AND package_path = ${path}`)
+    return rows[0] ?? null
   }
 
   /**
-   * Records uploads that arrived whole, from nothing to ready: all of them in one statement, or none.
+   * Records uploads that arrived whole, from nothing to ready, in one statement. Those for which there is no place in their
+   * package are left out.
    *
-   * @returns for each, in order, its own object when another blob already holds the same content
+   * @returns for each, in order, its own object when another blob already holds the same content; null when it was left out
    */
-  async insertWhole(wholes: readonly WholeUpload[]): Promise<Discarded[][]> {
-    const rows = await this.#query<{ id: string; objectKey: string }>(Prisma.sql`
-      WITH whole AS (
-        SELECT * FROM jsonb_to_recordset(${JSON.stringify(wholes.map(toRow))}::jsonb) AS whole (
-          id text, owner text, filename text, content_type text, key text, label text, relative_path text,
-          tus_metadata text, size_bytes bigint, declared_md5 text, declared_sha1 text, declared_sha256 text, md5 text,
-          sha1 text, sha256 text, retrieval_token text, warnings text[])
-      ), changed AS (
-        INSERT INTO uploads (id, owner, state, filename, content_type, key, label, relative_path, tus_metadata,
-          size_bytes, offset_bytes, declared_md5, declared_sha1, declared_sha256, md5, sha1, sha256, retrieval_token,
-          warnings, finished_at, expires_at)
-        SELECT id, owner, 'ready', filename, content_type, key, label, relative_path, tus_metadata, size_bytes,
-          size_bytes, declared_md5, declared_sha1, declared_sha256, md5, sha1, sha256, retrieval_token, warnings, now(),
-          now() + ${this.#lifetimes.uploadTtlSeconds} * interval '1 second'
-        FROM whole
-        RETURNING *
-      ), ${this.#placeBlobs()}, told AS (${appendUploadEvents('changed', 'upload.created.v1', 'upload.ready.v1')})
-      SELECT changed.id, placed.object_key AS "objectKey" FROM changed JOIN placed USING (sha256)`)
+  async insertWhole(wholes: readonly WholeUpload[]): Promise<(Discarded[] | null)[]> {
+    const rows = await this.#query<{ id: string; objectKey: string }>(insertWholes(wholes, this.#lifetimes))
     const objectKeys = new Map(rows.map(({ id, objectKey }) => [id, objectKey]))
-    return wholes.map(({ id }) => spareObject(id, objectKeys.get(id)))
+    return wholes.map(({ id }) => {
+      const objectKey = objectKeys.get(id)
+      return objectKey === undefined ? null : spareObject(id, objectKey)
+    })
   }
 
   /** The upload, when `scope` may know of it. @throws NOT_FOUND, the same for what is another's and what never was */
@@ -152,6 +183,8 @@ export class Records {
     const conditions = [
       Prisma.sql`state = ANY(${query.states}::"UploadState"[])`,
       ownedBy(scope),
+      Prisma.sql`concat IS DISTINCT FROM 'partial'`,
+      ...(query.packageId === null ? [] : [Prisma.sql`package_id = ${query.packageId}`]),
       ...(query.label === null ? [] : [Prisma.sql`label = ${query.label}`]),
       ...(query.text === null ? [] : [matches(query.text)]),
       ...(query.after === null ? [] : [behind(column, query.sort.isDescending, query.after)]),
@@ -182,8 +215,11 @@ export class Records {
   /** Lengthens the leases that `holder` has. @returns the ids it still holds; any other was taken over. */
   async renewLeases(holder: string, ids: string[], seconds: number): Promise<Set<string>> {
     const rows = await this.#query<{ id: string }>(Prisma.sql`
+      WITH held AS (
+        SELECT id FROM uploads WHERE id = ANY(${ids}) AND lease_holder = ${holder} ORDER BY id FOR UPDATE
+      )
       UPDATE uploads SET lease_until = now() + ${seconds} * interval '1 second'
-      WHERE id = ANY(${ids}) AND lease_holder = ${holder} RETURNING id`)
+      FROM held WHERE uploads.id = held.id RETURNING uploads.id`)
     return new Set(rows.map((row) => row.id))
   }
 
@@ -212,7 +248,7 @@ export class Records {
       WITH changed AS (
         UPDATE uploads SET offset_bytes = ${offsetBytes}, digest_state = ${digestState}, last_write_at = now(),
           ${multipartOf(stored)},
-          expires_at = GREATEST(expires_at, ${this.#sessionEnd(Prisma.sql`created_at`)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
+          expires_at = GREATEST(expires_at, ${sessionEnd(Prisma.sql`keep_until`, this.#lifetimes)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
           AND offset_bytes <= ${offsetBytes}
         RETURNING *
@@ -246,6 +282,91 @@ export class Records {
     )
   }
 
+  /** Its client says that it has sent everything: whoever notices may finish it now. @returns its size is known then */
+  async declareComplete(fence: Fence, declared: Partial<Digests>): Promise<Upload> {
+    return this.#fenced(
+      fence,
+      Prisma.sql`
+      UPDATE uploads SET finish = 'auto', size_bytes = COALESCE(size_bytes, offset_bytes),
+        declared_md5 = COALESCE(${declared.md5 ?? null}, declared_md5),
+        declared_sha1 = COALESCE(${declared.sha1 ?? null}, declared_sha1),
+        declared_sha256 = COALESCE(${declared.sha256 ?? null}, declared_sha256)
+      WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
+        AND offset_bytes = COALESCE(size_bytes, offset_bytes)
+      RETURNING ${COLUMNS}`,
+    )
+  }
+
+  /**
+   * A new upload that is to be put together from others, which are whole. Its lease is taken.
+   *
+   * @returns null when there is no place for it, as `insertReceiving`
+   */
+  async insertConcatenation(
+    id: string,
+    owner: string,
+    description: UploadDescription & { sizeBytes: number },
+    place: Place | null,
+    partialIds: readonly string[],
+    lease: { holder: string; seconds: number },
+  ): Promise<Upload | null> {
+    return this.#transaction(async (transaction) => {
+      const inserted = await transaction.$queryRaw<{ id: string }[]>(
+        insertReceiving(
+          id,
+          owner,
+          description,
+          place,
+          { lease },
+          { columns: Prisma.sql`id`, lifetimes: this.#lifetimes },
+        ),
+      )
+      if (inserted.length === 0) return null
+      await keepParts(transaction, partialIds, this.#lifetimes)
+      await transaction.$executeRaw`
+          INSERT INTO concat_sources (upload_id, place, partial_id)
+          SELECT ${id}, place, partial_id FROM unnest(${[...partialIds]}::text[]) WITH ORDINALITY AS source (partial_id, place)`
+      const rows = await transaction.$queryRaw<Upload[]>`
+          WITH changed AS (
+            UPDATE uploads SET state = 'finalizing', offset_bytes = size_bytes, reread_bytes = 0, expires_at = keep_until
+            WHERE id = ${id} RETURNING *
+          ), told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
+          SELECT ${COLUMNS} FROM changed`
+      return one(rows)
+    })
+  }
+
+  /**
+   * What `owner` has made of exactly these parts, in this order, and is finished or being finished: its client asks again when
+   * the answer was lost.
+   */
+  async findConcatenation(owner: string, partialIds: readonly string[]): Promise<Upload | null> {
+    const rows = await this.#query<Upload>(Prisma.sql`
+      SELECT ${COLUMNS} FROM uploads
+      WHERE id IN (SELECT upload_id FROM concat_sources WHERE partial_id = ${partialIds[0]})
+        AND owner = ${owner} AND (state = 'finalizing' OR (state = 'ready' AND expires_at > now()))
+        AND ${[...partialIds]} = (SELECT array_agg(partial_id ORDER BY place) FROM concat_sources WHERE upload_id = uploads.id)
+      LIMIT 1`)
+    return rows[0] ?? null
+  }
+
+  /** Whether the part was put into something that is finished, or being finished. */
+  async hasServed(partialId: string): Promise<boolean> {
+    const rows = await this.#query(Prisma.sql`
+      SELECT FROM concat_sources JOIN uploads ON uploads.id = upload_id
+      WHERE partial_id = ${partialId} AND state IN ('finalizing', 'ready') LIMIT 1`)
+    return rows.length > 0
+  }
+
+  /** What a concatenation is made of, in order. */
+  async concatSources(uploadId: string): Promise<ConcatSource[]> {
+    const rows = await this.#query<Omit<ConcatSource, 'sizeBytes'> & { sizeBytes: bigint }>(Prisma.sql`
+      SELECT partial_id AS "uploadId", uploads.state::text AS state, object_key AS "objectKey", uploads.size_bytes AS "sizeBytes"
+      FROM concat_sources LEFT JOIN uploads ON uploads.id = partial_id LEFT JOIN blobs ON blobs.sha256 = uploads.sha256
+      WHERE upload_id = ${uploadId} ORDER BY place`)
+    return rows.map((row) => ({ ...row, sizeBytes: Number(row.sizeBytes) }))
+  }
+
   /**
    * Acknowledges the last byte. From here on, finishing is ours alone.
    *
@@ -260,7 +381,8 @@ export class Records {
         UPDATE uploads SET state = 'finalizing', offset_bytes = size_bytes, digest_state = NULL, last_write_at = now(),
           reread_bytes = ${digests === null ? 0 : null}::bigint, ${multipartOf(stored)},
           md5 = ${digests?.md5 ?? null}, sha1 = ${digests?.sha1 ?? null}, sha256 = ${digests?.sha256 ?? null},
-          expires_at = GREATEST(expires_at, created_at + ${this.#lifetimes.uploadTtlSeconds} * interval '1 second')
+          -- Whoever has sent the parts of a concatenation puts them together soon, or not at all.
+          expires_at = CASE WHEN concat = 'partial' THEN ${sessionEnd(Prisma.sql`keep_until`, this.#lifetimes)} ELSE keep_until END
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' RETURNING *
       ) ${placeParts(stored)}, told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
       SELECT ${COLUMNS} FROM changed`,
@@ -299,7 +421,7 @@ export class Records {
       ), ${DROP_PARTS}, leftover AS (
         INSERT INTO garbage (kind, object_key) SELECT 'temporary', id FROM changed WHERE ${hasLeftovers}
         ON CONFLICT DO NOTHING
-      ), ${this.#placeBlobs()}, told AS (${appendUploadEvents('changed', 'upload.ready.v1')})
+      ), ${placeBlobs()}, told AS (${appendUploadEvents('changed', 'upload.ready.v1')})
       SELECT ${COLUMNS}, (SELECT object_key FROM placed) AS "objectKey" FROM changed`,
     )
     const { objectKey, ...record } = upload
@@ -320,7 +442,7 @@ export class Records {
         UPDATE uploads SET state = 'failed', finished_at = now(), error_code = ${failure.code},
           error_detail = ${failure.detail}, md5 = COALESCE(${digests?.md5 ?? null}, md5),
           sha1 = COALESCE(${digests?.sha1 ?? null}, sha1), sha256 = COALESCE(${digests?.sha256 ?? null}, sha256),
-          digest_state = NULL, reread_bytes = NULL, ${FREE_LEASE}
+          digest_state = NULL, reread_bytes = NULL, package_path = NULL, ${FREE_LEASE}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state IN ('receiving', 'finalizing')
         RETURNING *
       ), ${DROP_PARTS}, discarded AS (
@@ -333,39 +455,64 @@ export class Records {
   }
 
   /**
-   * Ends an upload: canceled or deleted by its owner, or expired. Its lease is void from here on.
+   * Ends an upload, by its owner or because its time is over: what was unfinished is canceled, what was not is deleted. Its
+   * lease is void from here on.
    *
-   * @returns null when it had ended already, or with `onlyPastEnd` isn't past its end
+   * @param when what has to be true of it still, now that its row is locked: that its owner asked is all, or that it is past
+   * its end, or that the one request which could bring its bytes is over
+   * @returns null when it had ended already, or `when` isn't true any more
+   * @throws PACKAGE_FINALIZED when its owner asked
    */
   async commitEnd(
     id: string,
-    end: 'canceled' | 'deleted' | 'expired',
-    { onlyPastEnd }: { onlyPastEnd: boolean } = { onlyPastEnd: false },
+    when: 'asked' | 'past-end' | 'abandoned' = 'asked',
   ): Promise<{ upload: Upload; discarded: Discarded[] } | null> {
+    const { uploads, discarded } = await this.#transaction(async (transaction) => {
+      if (when === 'asked') return endAsked(transaction, id)
+      const isDue = when === 'past-end' ? IS_PAST_END : IS_ABANDONED
+      return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, when === 'past-end')
+    })
+    return uploads[0] === undefined ? null : { upload: uploads[0], discarded }
+  }
+
+  /** Ends all uploads of a package that has ended itself. @returns their ids too: requests may still write them */
+  async commitEndOfPackage(packageId: string): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
+    return this.#transaction((transaction) =>
+      endUploads(transaction, Prisma.sql`package_id = ${packageId} AND ${HAS_NOT_ENDED}`),
+    )
+  }
+
+  /**
+   * Ends every ready upload of `scope` with that content.
+   *
+   * @throws NOT_FOUND when there is none, PACKAGE_FINALIZED when one is in a finalized package: then nothing has ended
+   */
+  async commitEndOfContent(
+    sha256: string,
+    scope: OwnerScope,
+  ): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
+    const theirs = Prisma.sql`sha256 = ${sha256} AND state = 'ready' AND concat IS DISTINCT FROM 'partial' AND ${ownedBy(scope)}`
     return this.#transaction(async (transaction) => {
-      const [before] = await transaction.$queryRaw<Upload[]>`
-        SELECT ${COLUMNS} FROM uploads WHERE id = ${id} FOR UPDATE`
-      if (before === undefined) return null
-      if (before.state === 'deleted' || before.state === 'canceled' || before.state === 'expired') return null
-      if (onlyPastEnd && (before.state === 'finalizing' || before.expiresInSeconds > 0)) return null
-      const blobKey = before.state === 'ready' ? await lockBlob(transaction, before.sha256) : null
-      const [upload] = await transaction.$queryRaw<Upload[]>`
-        WITH changed AS (
-          UPDATE uploads SET state = ${end}::"UploadState", finished_at = COALESCE(finished_at, now()),
-            digest_state = NULL, reread_bytes = NULL, lease_epoch = lease_epoch + 1, ${FREE_LEASE}
-          WHERE id = ${id} RETURNING *
-        ), ${DROP_PARTS}, told AS (${appendUploadEvents('changed', `upload.${end}.v1`)})
-        SELECT ${COLUMNS} FROM changed`
-      // A store that lost an answer may have left something of the temporary of a ready upload, too.
-      const discarded: Discarded[] =
-        blobKey === null
-          ? bothRooms(id)
-          : [
-              { kind: 'temporary', objectKey: id },
-              ...(await dropUnreferencedBlob(transaction, before.sha256)),
-            ]
-      await transaction.garbage.createMany({ data: discarded, skipDuplicates: true })
-      return { upload: upload as Upload, discarded }
+      const locked = await transaction.$queryRaw<{ id: string; state: string }[]>`
+        SELECT id, state::text AS state FROM packages
+        WHERE id IN (SELECT package_id FROM uploads WHERE ${theirs}) ORDER BY id FOR SHARE`
+      for (const found of locked) assertNotFinalized(found)
+      // One that has become ready since is in a package that nobody looked at: it stays.
+      const isLooked = Prisma.sql`(package_id IS NULL OR package_id = ANY(${locked.map(({ id }) => id)}))`
+      const ended = await endUploads(transaction, Prisma.sql`${theirs} AND ${isLooked}`)
+      if (ended.uploads.length === 0) throw noSuchFile()
+      return ended
+    })
+  }
+
+  /** The parts of a concatenation have served when it has come to its end. Idempotent. */
+  async commitEndOfParts(uploadId: string): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
+    const parts = Prisma.sql`concat = 'partial' AND ${HAS_NOT_ENDED}
+      AND id IN (SELECT partial_id FROM concat_sources WHERE upload_id = ${uploadId})`
+    return this.#transaction(async (transaction) => {
+      // Locked in a statement of its own, so that the next one sees every whole that has claimed one of them meanwhile.
+      await transaction.$queryRaw`SELECT FROM uploads WHERE ${parts} ORDER BY id FOR UPDATE`
+      return endUploads(transaction, Prisma.sql`${parts} AND ${IS_NOT_NEEDED}`)
     })
   }
 
@@ -373,12 +520,35 @@ export class Records {
   async findSweepable(tombstoneTtlSeconds: number, except: string[], limit: number): Promise<Upload[]> {
     return this.#query(Prisma.sql`
       SELECT ${COLUMNS} FROM uploads
-      WHERE NOT (id = ANY(${except})) AND ((state IN ('receiving', 'ready') AND expires_at <= now())
-        OR ((state = 'finalizing' OR (state = 'receiving' AND offset_bytes = size_bytes))
+      WHERE NOT (id = ANY(${except})) AND ((${IS_PAST_END})
+        OR ((state = 'finalizing' OR (state = 'receiving' AND (finish = 'once' OR (offset_bytes = size_bytes AND finish = 'auto'))))
             AND (lease_holder IS NULL OR lease_until < now()))
         OR (state IN ('failed', 'canceled', 'expired', 'deleted')
             AND COALESCE(finished_at, expires_at) < now() - ${tombstoneTtlSeconds} * interval '1 second'))
       ORDER BY expires_at LIMIT ${limit}`)
+  }
+
+  /** Tells the owners of what ends within `noticeSeconds`, once; but for what lives no longer than that anyway. */
+  async tellExpiring(noticeSeconds: number): Promise<void> {
+    await this.#query(Prisma.sql`
+      WITH changed AS (
+        UPDATE uploads SET is_expiry_told = TRUE
+        WHERE id IN (
+          SELECT id FROM uploads WHERE state = 'ready' AND NOT is_expiry_told AND expires_at > now()
+            AND expires_at <= now() + ${noticeSeconds}::float8 * interval '1 second'
+            AND expires_at - created_at > ${noticeSeconds}::float8 * interval '1 second'
+          ORDER BY id FOR UPDATE SKIP LOCKED)
+        RETURNING *
+      ), told AS (${appendUploadEvents('changed', 'upload.expiring.v1')})
+      SELECT id FROM changed`)
+  }
+
+  /** True when the upload has ended, and no blob has the object of its name: whatever the store has of it is nobody's. */
+  async isAbandoned(id: string): Promise<boolean> {
+    const rows = await this.#query(Prisma.sql`
+      SELECT FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')
+        AND NOT EXISTS (SELECT FROM blobs WHERE object_key = ${id})`)
+    return rows.length > 0
   }
 
   async deleteTombstone(id: string): Promise<void> {
@@ -386,31 +556,88 @@ export class Records {
       DELETE FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')`)
   }
 
-  async update(
-    id: string,
-    changes: { label?: string | null; key?: string | null; note?: string | null },
-  ): Promise<Upload> {
+  /** Key and note, which nothing depends on. */
+  async update(id: string, changes: { key?: string | null; note?: string | null }): Promise<Upload> {
     await this.#translated(() => this.#prisma.upload.update({ where: { id }, data: changes }))
     return this.get(id, EVERYONE)
+  }
+
+  /**
+   * Moves a living upload to a package (null: to none) and to a path in it, under a label. It is kept no shorter than before.
+   *
+   * @returns null when there is no place for it: `whyNot` says why
+   */
+  async move(
+    id: string,
+    to: { place: Place | null; label: string | null; relativePath: string | null; path: string },
+  ): Promise<Upload | null> {
+    const { place, label, relativePath, path } = to
+    const keptUntil =
+      place === null
+        ? Prisma.sql`keep_until`
+        : Prisma.sql`GREATEST(keep_until, (SELECT expires_at FROM joined WHERE joined.id = ${place.packageId}),
+            ${place.ttlSeconds === null ? Prisma.sql`${NEVER}::timestamptz` : Prisma.sql`created_at + ${place.ttlSeconds}::float8 * interval '1 second'`})`
+    try {
+      return await this.#transaction(async (transaction) => {
+        // Both packages first, in one order, so that nobody finalizes either while we move.
+        const involved = await transaction.$queryRaw<{ id: string }[]>`
+          SELECT packages.id FROM packages WHERE state = 'open'
+            AND (packages.id = ${place?.packageId ?? null} OR packages.id = (SELECT package_id FROM uploads WHERE uploads.id = ${id}))
+          ORDER BY packages.id FOR SHARE`
+        const open = involved.map((one) => one.id)
+        const isTaken = await transaction.$queryRaw<{ id: string }[]>`
+          SELECT id FROM uploads WHERE package_id = ${place?.packageId ?? null} AND package_path = ${path} AND id <> ${id}`
+        if (isTaken.length > 0) return null
+        const rows = await transaction.$queryRaw<Upload[]>`
+          WITH joined AS (SELECT id, expires_at FROM packages WHERE id = ${place?.packageId ?? null})
+          UPDATE uploads SET label = ${label}, relative_path = ${relativePath}, package_id = ${place?.packageId ?? null},
+            package_path = ${place === null ? null : path}, keep_until = ${keptUntil},
+            expires_at = CASE WHEN state = 'receiving' THEN expires_at ELSE GREATEST(expires_at, ${keptUntil}) END,
+            is_expiry_told = is_expiry_told AND expires_at >= ${keptUntil}
+          WHERE id = ${id} AND ${IS_ALIVE}
+            AND (package_id IS NULL OR package_id = ANY(${open}))
+            AND (${place === null} OR ${place?.packageId ?? null} = ANY(${open}))
+          RETURNING ${COLUMNS}`
+        return rows[0] ?? null
+      })
+    } catch (error) {
+      // Somebody took the path between our look and our write.
+      if (isUniqueViolation(error)) return null
+      throw error
+    }
   }
 
   /**
    * Moves a living upload's end to `expiresAt`.
    *
    * @throws INVALID_INPUT when that is not later than now it is, or later than the longest life allowed
+   * @throws PACKAGE_FINALIZED when it ends with its package
    */
   async extend(id: string, expiresAt: Date): Promise<Upload> {
-    const rows = await this.#query<Upload>(Prisma.sql`
-      UPDATE uploads SET expires_at = ${expiresAt}::timestamptz
-      WHERE id = ${id} AND state IN ('receiving', 'finalizing', 'ready') AND expires_at <= ${expiresAt}::timestamptz
-        AND ${expiresAt}::timestamptz <= created_at + ${this.#lifetimes.maxTtlSeconds} * interval '1 second'
-      RETURNING ${COLUMNS}`)
-    if (rows[0] !== undefined) return rows[0]
-    const upload = await this.get(id, EVERYONE)
-    const latest = new Date(upload.createdAt.getTime() + this.#lifetimes.maxTtlSeconds * 1000)
+    return this.#transaction(async (transaction) => {
+      await assertMayChange(transaction, id)
+      const rows = await transaction.$queryRaw<Upload[]>`
+        UPDATE uploads SET expires_at = ${expiresAt}::timestamptz, is_expiry_told = FALSE,
+          keep_until = GREATEST(keep_until, ${expiresAt}::timestamptz)
+        WHERE id = ${id} AND ${IS_ALIVE} AND expires_at <= ${expiresAt}::timestamptz
+          AND ${expiresAt}::timestamptz <= created_at + ${this.#lifetimes.maxTtlSeconds} * interval '1 second'
+        RETURNING ${COLUMNS}`
+      if (rows[0] !== undefined) return rows[0]
+      const found = await transaction.$queryRaw<Upload[]>`SELECT ${COLUMNS} FROM uploads WHERE id = ${id}`
+      this.assertExtendable(one(found), expiresAt)
+      throw goneError(one(found))
+    })
+  }
+
+  /** @throws as `extend` would, as far as the record as it was read tells */
+  assertExtendable({ createdAt, expiresAt: end }: Upload, expiresAt: Date): void {
+    if (isNever(end))
+      throw new AppError('CONFLICT', 'This upload is kept for ever. There is nothing to extend.')
+    const latest = new Date(createdAt.getTime() + this.#lifetimes.maxTtlSeconds * 1000)
+    if (end <= expiresAt && expiresAt <= latest) return
     throw new AppError(
       'INVALID_INPUT',
-      `expires_at must be from ${upload.expiresAt.toISOString()} to ${latest.toISOString()}.`,
+      `expires_at must be from ${end.toISOString()} to ${latest.toISOString()}.`,
     )
   }
 
@@ -426,31 +653,6 @@ export class Records {
     return rows[0]
   }
 
-  /**
-   * Lets the uploads in `changed` refer to the blobs of their content, made now where there is none.
-   *
-   * ON CONFLICT DO UPDATE locks a blob, so that it can't lose its last reference before this statement commits; the
-   * order keeps two statements from waiting for each other.
-   */
-  #placeBlobs(): Prisma.Sql {
-    return Prisma.sql`
-      placed AS (
-        INSERT INTO blobs (sha256, object_key, size_bytes)
-        SELECT DISTINCT ON (sha256) sha256, id, size_bytes FROM changed ORDER BY sha256
-        ON CONFLICT (sha256) DO UPDATE SET sha256 = excluded.sha256 RETURNING sha256, object_key
-      ), spare AS (
-        INSERT INTO garbage (kind, object_key)
-        SELECT 'object', id FROM changed WHERE NOT EXISTS (SELECT FROM placed WHERE placed.object_key = changed.id)
-      )`
-  }
-
-  /** When an unfinished upload ends: some time after its last byte, never later than it would if it were finished. */
-  #sessionEnd(start: Prisma.Sql): Prisma.Sql {
-    const { sessionTtlSeconds, uploadTtlSeconds } = this.#lifetimes
-    return Prisma.sql`LEAST(now() + ${sessionTtlSeconds} * interval '1 second',
-      ${start} + ${uploadTtlSeconds} * interval '1 second')`
-  }
-
   async #fenced<Row = Upload>(fence: Fence, statement: Prisma.Sql): Promise<Row> {
     const rows = await this.#query<Row>(statement)
     if (rows[0] === undefined) throw takenOver(fence.uploadId)
@@ -462,7 +664,7 @@ export class Records {
   }
 
   async #transaction<T>(act: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
-    return this.#translated(() => this.#prisma.$transaction(act))
+    return this.#translated(() => this.#prisma.$transaction(act, PATIENT))
   }
 
   async #translated<T>(act: () => Promise<T>): Promise<T> {
@@ -483,104 +685,9 @@ export function takenOver(uploadId: string): AppError {
   )
 }
 
-/** Waits for everyone who is about to refer to the blob, and keeps others from doing so until we commit. */
-async function lockBlob(
-  transaction: Prisma.TransactionClient,
-  sha256: string | null,
-): Promise<string | null> {
-  const rows = await transaction.$queryRaw<{ objectKey: string }[]>`
-    SELECT object_key AS "objectKey" FROM blobs WHERE sha256 = ${sha256} FOR UPDATE`
-  return rows[0]?.objectKey ?? null
-}
-
-/** A statement of its own, after the lock: only so does it see a reference that was committed while we waited. */
-async function dropUnreferencedBlob(
-  transaction: Prisma.TransactionClient,
-  sha256: string | null,
-): Promise<Discarded[]> {
-  const rows = await transaction.$queryRaw<{ objectKey: string }[]>`
-    DELETE FROM blobs WHERE sha256 = ${sha256}
-      AND NOT EXISTS (SELECT FROM uploads WHERE uploads.sha256 = blobs.sha256 AND state = 'ready')
-    RETURNING object_key AS "objectKey"`
-  return rows.map(({ objectKey }) => ({ kind: 'object', objectKey }))
-}
-
 /** The object under an upload's own id, when its content's blob has another one. */
-function spareObject(id: string, objectKey: string | undefined): Discarded[] {
+function spareObject(id: string, objectKey: string): Discarded[] {
   return objectKey === id ? [] : [{ kind: 'object', objectKey: id }]
-}
-
-/** As jsonb_to_recordset reads it. */
-function toRow({
-  id,
-  owner,
-  description,
-  sizeBytes,
-  digests,
-  warnings,
-  retrievalToken,
-}: WholeUpload): object {
-  return {
-    id,
-    owner,
-    filename: description.filename,
-    content_type: description.contentType,
-    key: description.key,
-    label: description.label,
-    relative_path: description.relativePath,
-    tus_metadata: description.tusMetadata,
-    size_bytes: sizeBytes,
-    declared_md5: description.declared.md5,
-    declared_sha1: description.declared.sha1,
-    declared_sha256: description.declared.sha256,
-    ...digests,
-    retrieval_token: retrievalToken,
-    warnings,
-  }
-}
-
-interface PartRow extends Omit<StoredPart, 'startBytes' | 'sizeBytes'> {
-  startBytes: bigint
-  sizeBytes: bigint
-}
-
-function toPart(row: PartRow): StoredPart {
-  return { ...row, startBytes: Number(row.startBytes), sizeBytes: Number(row.sizeBytes) }
-}
-
-/** The multipart upload is made by whoever writes its first part; the newest counts, since its parts do. */
-function multipartOf({ multipartId }: Ledger): Prisma.Sql {
-  return Prisma.sql`multipart_id = COALESCE(${multipartId}, multipart_id)`
-}
-
-/** Enters parts of the upload in `changed` into the ledger. One replaces all that begin inside the stretch that it covers. */
-function placeParts({ parts }: Ledger): Prisma.Sql {
-  if (parts.length === 0) return Prisma.empty
-  return Prisma.sql`, fresh AS (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(parts)}::jsonb) AS fresh (
-        kind text, "startBytes" bigint, "sizeBytes" bigint, name text, etag text)
-    ), replaced AS (
-      DELETE FROM parts USING changed, fresh WHERE parts.upload_id = changed.id
-        AND parts.start_bytes > "startBytes" AND parts.start_bytes < "startBytes" + "sizeBytes"
-    ), placed_parts AS (
-      INSERT INTO parts (upload_id, start_bytes, size_bytes, kind, name, etag)
-      SELECT changed.id, "startBytes", "sizeBytes", kind::"PartKind", name, etag FROM changed, fresh
-      ON CONFLICT (upload_id, start_bytes) DO UPDATE SET size_bytes = excluded.size_bytes, kind = excluded.kind,
-        name = excluded.name, etag = excluded.etag
-    )`
-}
-
-/** Where an upload that never became a blob may have left bytes. */
-function bothRooms(id: string): Discarded[] {
-  return [
-    { kind: 'temporary', objectKey: id },
-    { kind: 'object', objectKey: id },
-  ]
-}
-
-/** The one place that keeps owners apart. */
-function ownedBy(scope: OwnerScope): Prisma.Sql {
-  return scope === EVERYONE ? Prisma.sql`TRUE` : Prisma.sql`owner = ${scope}`
 }
 
 function matches(text: string): Prisma.Sql {
@@ -592,6 +699,10 @@ function matches(text: string): Prisma.Sql {
 function behind(column: Prisma.Sql, isDescending: boolean, after: Position): Prisma.Sql {
   const comparison = Prisma.raw(isDescending ? '<' : '>')
   return Prisma.sql`(${column}, id) ${comparison} (${after.at}::timestamptz, ${after.id})`
+}
+
+function noSuchFile(): AppError {
+  return new AppError('NOT_FOUND', 'You have no file with that SHA-256. GET /uploads lists what you have.')
 }
 
 function one<Row>(rows: (Row | null | undefined)[]): Row {

@@ -1,5 +1,6 @@
 // An upload as its report: what users and scripts read. Pure.
 
+import { endOf, isNever } from '../packages/retention.js'
 import { isTombstone, type Upload, type UploadState } from './upload.js'
 
 /** The report of one upload, as in the API: snake_case, times in RFC 3339, sizes in bytes, digests in lowercase hex. */
@@ -26,9 +27,10 @@ export interface Report {
   eml_url: string | null
   created_at: string
   finished_at: string | null
-  expires_at: string
+  /** Null: it is kept for ever. */
+  expires_at: string | null
   /** Seconds left, never negative. */
-  expires_in: number
+  expires_in: number | null
   warnings: string[]
   error: { code: string; detail: string } | null
 }
@@ -42,8 +44,8 @@ export function reportOf(upload: Upload, publicUrl: string): Report {
     state: upload.state,
     key: upload.key,
     label: upload.label,
-    package_id: null,
-    relative_path: upload.relativePath,
+    package_id: upload.packageId,
+    relative_path: upload.packagePath ?? upload.relativePath,
     filename: upload.filename,
     content_type: upload.contentType,
     note: upload.note,
@@ -61,21 +63,32 @@ export function reportOf(upload: Upload, publicUrl: string): Report {
     eml_url: isReady ? `${publicUrl}/uploads/${upload.id}/eml` : null,
     created_at: upload.createdAt.toISOString(),
     finished_at: upload.finishedAt?.toISOString() ?? null,
-    expires_at: upload.expiresAt.toISOString(),
-    expires_in: isTombstone(upload) ? 0 : Math.max(0, Math.floor(upload.expiresInSeconds)),
+    expires_at: endOf(upload.expiresAt),
+    expires_in: secondsLeft(upload),
     warnings: upload.warnings,
     error: upload.errorCode === null ? null : { code: upload.errorCode, detail: upload.errorDetail ?? '' },
   }
 }
 
+function secondsLeft(upload: Upload): number | null {
+  if (isTombstone(upload)) return 0
+  return isNever(upload.expiresAt) ? null : Math.max(0, Math.floor(upload.expiresInSeconds))
+}
+
 /** Where the bytes can be had, by whoever knows the URL; null unless the upload is ready. */
-export function retrievalUrl(upload: Upload, publicUrl: string): string | null {
+export function retrievalUrl(
+  upload: NamedUpload & Pick<Upload, 'state' | 'retrievalToken'>,
+  publicUrl: string,
+): string | null {
   if (upload.state !== 'ready' || upload.retrievalToken === null) return null
   return `${publicUrl}/r/${upload.retrievalToken}/${encodePathSegment(fileNameOf(upload))}`
 }
 
+/** What names an upload's file. */
+export type NamedUpload = Pick<Upload, 'id' | 'filename' | 'relativePath'>
+
 /** The name under which the bytes are handed out. */
-export function fileNameOf(upload: Upload): string {
+export function fileNameOf(upload: NamedUpload): string {
   return upload.filename ?? upload.relativePath?.split('/').at(-1) ?? upload.id
 }
 

@@ -30,12 +30,12 @@ export interface RereadOptions {
 }
 
 export class Rereader {
-  readonly #store: Store
+  readonly #store: Pick<Store, 'readObject'>
   readonly #digests: DigestPool
   readonly #slabs: SlabPool
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(store: Store, digests: DigestPool, slabs: SlabPool) {
+  constructor(store: Pick<Store, 'readObject'>, digests: DigestPool, slabs: SlabPool) {
     this.#store = store
     this.#digests = digests
     this.#slabs = slabs

@@ -18,13 +18,22 @@ export const UPLOAD_STATES: readonly UploadState[] = [
 /** States in which nothing of the upload is left but its report. */
 export const TOMBSTONE_STATES: readonly UploadState[] = ['failed', 'canceled', 'expired', 'deleted']
 
+/** What finishes an upload whose every byte has arrived: its last byte, a call of its own, or the one request that brings it. */
+export type UploadFinish = 'auto' | 'manual' | 'once'
+
 /** What a client says of a file when it begins to send it. */
 export interface UploadDescription {
   filename: string | null
   contentType: string | null
   key: string | null
   label: string | null
+  /** In NFC, as `relativePath` makes it. */
   relativePath: string | null
+  /** The package to join; null: the open one of its label, or none. */
+  packageId: string | null
+  finish: UploadFinish
+  /** Upload-Concat verbatim, for the parts of a tus concatenation and for what is made of them. */
+  concat: string | null
   /** Upload-Metadata verbatim, for tus uploads: HEAD answers it again. */
   tusMetadata: string | null
   /** Null while the length is deferred. */
@@ -43,6 +52,11 @@ export interface Upload {
   label: string | null
   relativePath: string | null
   note: string | null
+  packageId: string | null
+  /** Where it stands in its package; null when it is in none, or has ended. */
+  packagePath: string | null
+  finish: UploadFinish
+  concat: string | null
   tusMetadata: string | null
   sizeBytes: bigint | null
   offsetBytes: bigint
@@ -65,6 +79,8 @@ export interface Upload {
   lastWriteAt: Date
   finishedAt: Date | null
   expiresAt: Date
+  /** When it ends once it is finished. */
+  keepUntil: Date
   /** By the database's clock when the row was read; negative when past. */
   expiresInSeconds: number
   leaseEpoch: bigint
@@ -112,6 +128,29 @@ export function isWhole(upload: Upload): boolean {
   return upload.sizeBytes !== null && upload.offsetBytes === upload.sizeBytes
 }
 
+/** True when every byte is here and finishing is nobody's decision any more: whoever notices goes on. */
+export function isDue(upload: Upload): boolean {
+  return isWhole(upload) && upload.finish === 'auto'
+}
+
+/** True for a part of a tus concatenation: the way of a file, not a file. */
+export function isPartial(upload: Pick<Upload, 'concat'>): boolean {
+  return upload.concat === 'partial'
+}
+
+/** True for what is made of partial uploads. */
+export function isConcatenation(upload: Pick<Upload, 'concat'>): boolean {
+  return upload.concat?.startsWith('final;') ?? false
+}
+
+/** Where a file stands in its package when nothing else is said. */
+export function pathInPackage(
+  { relativePath, filename }: Pick<UploadDescription, 'relativePath' | 'filename'>,
+  id: string,
+): string {
+  return relativePath ?? filename?.normalize('NFC') ?? id
+}
+
 export function isTombstone(upload: Upload): boolean {
   return TOMBSTONE_STATES.includes(upload.state)
 }
@@ -123,7 +162,7 @@ export type AnnouncedBytes = number | null
  * Refuses a PATCH that doesn't fit the upload, before a byte of it is read.
  *
  * @param declaredSizeBytes the length that this request declares for a deferred upload, or null
- * @throws OFFSET_MISMATCH with `details.upload_offset`; PAYLOAD_TOO_LARGE; INVALID_INPUT; GONE
+ * @throws OFFSET_MISMATCH with `details.upload_offset`; PAYLOAD_TOO_LARGE; INVALID_INPUT; GONE; FORBIDDEN
  */
 export function assertAppend(
   upload: Upload,
@@ -131,11 +170,17 @@ export function assertAppend(
   maxFileBytes: number,
 ): void {
   assertAlive(upload)
+  if (isConcatenation(upload)) {
+    throw new AppError(
+      'FORBIDDEN',
+      'This upload is made of others: its bytes are theirs. Send bytes to its parts.',
+    )
+  }
   const offsetBytes = Number(upload.offsetBytes)
   if (request.offset !== offsetBytes) {
     throw new AppError(
       'OFFSET_MISMATCH',
-      `Upload-Offset is ${request.offset}, but ${offsetBytes} bytes are stored. Resume at offset ${offsetBytes}.`,
+      `The bytes sent begin at ${request.offset}, but ${offsetBytes} are stored. Resume at offset ${offsetBytes}.`,
       { details: { upload_offset: offsetBytes } },
     )
   }
@@ -151,6 +196,38 @@ export function assertAppend(
       { details: { upload_offset: offsetBytes, upload_length: sizeBytes ?? maxFileBytes } },
     )
   }
+}
+
+/** @throws OFFSET_MISMATCH with the offset, while bytes are missing */
+export function assertComplete(upload: Upload): void {
+  if (upload.sizeBytes === null || isWhole(upload)) return
+  throw new AppError(
+    'OFFSET_MISMATCH',
+    `${upload.offsetBytes} of ${upload.sizeBytes} bytes are stored. Send the rest from offset ${upload.offsetBytes}, then complete it.`,
+    { details: { upload_offset: Number(upload.offsetBytes), upload_length: Number(upload.sizeBytes) } },
+  )
+}
+
+/**
+ * Refuses what can't be a part of a concatenation, now or ever.
+ *
+ * @returns its size
+ * @throws INVALID_INPUT, CONFLICT while bytes of it are missing, GONE
+ */
+export function assertPart(upload: Upload): number {
+  if (!isPartial(upload)) {
+    throw new AppError(
+      'INVALID_INPUT',
+      `Upload ${upload.id} was not created with "Upload-Concat: partial" and can't be a part of another.`,
+    )
+  }
+  assertAlive(upload)
+  if (isWhole(upload)) return Number(upload.sizeBytes)
+  throw new AppError(
+    'CONFLICT',
+    `Upload ${upload.id} has ${upload.offsetBytes} of ${upload.sizeBytes ?? 'an unknown number of'} bytes. Send the rest of it first.`,
+    { details: { upload_id: upload.id } },
+  )
 }
 
 function assertDeclaredSize(upload: Upload, declaredSizeBytes: number, maxFileBytes: number): void {
@@ -186,6 +263,11 @@ export function declaredMismatch(declared: Partial<Digests>, computed: Digests):
     }
   }
   return null
+}
+
+/** The failure, and which upload's report tells of it: a client that sent a file in one request doesn't know its id. */
+export function ofUpload(failure: AppError, uploadId: string): AppError {
+  return new AppError(failure.code, failure.detail, { details: { ...failure.details, upload_id: uploadId } })
 }
 
 /** The digests that the client declared for `upload`. */

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import type { Store, StoredItem } from '../../server/storage/store.js'
 import { Sweep } from '../../server/sweep/sweep.js'
 import { randomId } from '../../server/uploads/random.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from '../uploads/parts.js'
+import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from '../uploads/parts.js'
 
 let ground: Ground
 let instance: Instance
@@ -15,7 +15,13 @@ beforeAll(async () => {
   ground = await newGround()
   instance = await openInstance(ground)
   const log = pino({ level: 'silent' })
-  sweep = new Sweep({ ...instance, log, databaseUrl: ground.databaseUrl, tombstoneTtlSeconds: 60 })
+  sweep = new Sweep({
+    ...instance,
+    log,
+    databaseUrl: ground.databaseUrl,
+    tombstoneTtlSeconds: 60,
+    expiryNoticeSeconds: 60,
+  })
 })
 afterAll(async () => {
   await instance.close()
@@ -32,7 +38,7 @@ test('a store beside a database that knows no upload keeps everything; beside on
   expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ strays: 0 })
   expect((await ground.stored()).objects).toEqual([stray])
 
-  await instance.records.insertReceiving(randomId(), 'somebody', aFile(10), null)
+  await insertUpload(instance.records, randomId(), 'somebody', aFile(10), null)
   expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ strays: 1 })
   expect((await ground.stored()).objects).toEqual([])
 })
@@ -59,7 +65,14 @@ describe('a store that several servers share', () => {
     return {
       deleted,
       asked,
-      sweep: new Sweep({ ...instance, store, log, databaseUrl, tombstoneTtlSeconds: 60 }),
+      sweep: new Sweep({
+        ...instance,
+        store,
+        log,
+        databaseUrl,
+        tombstoneTtlSeconds: 60,
+        expiryNoticeSeconds: 60,
+      }),
     }
   }
 
@@ -79,7 +92,7 @@ describe('a store that several servers share', () => {
 
   test('loses a stray of many pieces once, and nothing that is young or that a record knows', async () => {
     const [stray, young, known] = [randomId(), randomId(), randomId()]
-    await instance.records.insertReceiving(known, 'somebody', aFile(10), null)
+    await insertUpload(instance.records, known, 'somebody', aFile(10), null)
     const { deleted, sweep } = listing([
       ...[1, 2, 3].map(() => item('temporary', stray)),
       item('object', stray),

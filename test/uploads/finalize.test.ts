@@ -13,7 +13,7 @@ import { randomId } from '../../server/uploads/random.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from './parts.js'
 
 const bytes = someBytes(300_000)
 const digests = checksumsOf(bytes)
@@ -61,7 +61,7 @@ async function durableBytes(): Promise<string> {
 async function interrupted({ knowsDigests = true, declared = {} } = {}): Promise<string> {
   const { records } = here
   const id = await durableBytes()
-  const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length, { declared }), {
+  const upload = await insertUpload(records, id, 'somebody', aFile(bytes.length, { declared }), {
     holder: 'x',
     seconds: 10,
   })
@@ -76,7 +76,7 @@ async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> 
   const { records } = here
   const id = await durableBytes()
   const held = { holder: 'x', seconds: 10 }
-  const upload = await records.insertReceiving(id, 'somebody', aFile(bytes.length), held)
+  const upload = await insertUpload(records, id, 'somebody', aFile(bytes.length), held)
   const digestState = knowsDigests ? new RunningDigest().update(bytes).save() : null
   await records.advance(
     { uploadId: id, epoch: upload.leaseEpoch },
@@ -106,7 +106,7 @@ async function expectReady(id: string): Promise<void> {
   const { tmp } = await ground.stored()
   expect(tmp).not.toContain(id)
   const events = await ground.rows<{ type: string }>(
-    'SELECT type FROM events WHERE upload_id = $1 ORDER BY sequence',
+    'SELECT type FROM events WHERE upload_id = $1 ORDER BY id',
     [id],
   )
   expect(events.map(({ type }) => type)).toEqual([
@@ -199,6 +199,7 @@ describe('an upload that has every byte, and was not begun to be finished', () =
       log: pino({ level: 'silent' }),
       databaseUrl: ground.databaseUrl,
       tombstoneTtlSeconds: 3600,
+      expiryNoticeSeconds: 60,
     })
     const id = await wholeButReceiving()
     expect(await due()).not.toContain(id)

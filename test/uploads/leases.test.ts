@@ -7,7 +7,7 @@ import { AppError } from '../../server/errors.js'
 import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import type { Lease } from '../../server/uploads/leases.js'
 import { randomId } from '../../server/uploads/random.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from './parts.js'
 
 let ground: Ground
 let here: Instance
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 async function begin(): Promise<string> {
   const id = randomId()
-  await here.records.insertReceiving(id, 'somebody', aFile(1_000), null)
+  await insertUpload(here.records, id, 'somebody', aFile(1_000), null)
   return id
 }
 

@@ -10,7 +10,15 @@ import type { Fence, Records } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf } from '../dialects/tus-client.js'
 import { endOf, forWriter, recorded } from '../storage/ledger-model.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import {
+  aFile,
+  type Ground,
+  type Instance,
+  insertUpload,
+  letExpire,
+  newGround,
+  openInstance,
+} from './parts.js'
 
 const MIB = 1024 ** 2
 const OWNER = 'somebody'
@@ -32,7 +40,7 @@ afterAll(async () => {
 })
 
 function begin(sizeBytes: number | null = null): Promise<Upload> {
-  return records.insertReceiving(randomId(), OWNER, aFile(sizeBytes), { holder: 'holder', seconds: 10 })
+  return insertUpload(records, randomId(), OWNER, aFile(sizeBytes), { holder: 'holder', seconds: 10 })
 }
 
 function fenceOf(upload: Upload): Fence {
@@ -267,9 +275,16 @@ describe('when the upload ends', () => {
       finalizing,
       (upload) => records.commitFailed(fenceOf(upload), new AppError('HASH_MISMATCH', 'No.'), digests),
     ],
-    ['canceled', receiving, (upload) => records.commitEnd(upload.id, 'canceled')],
-    ['expired', receiving, (upload) => records.commitEnd(upload.id, 'expired')],
-    ['canceled', finalizing, (upload) => records.commitEnd(upload.id, 'canceled')],
+    ['canceled', receiving, (upload) => records.commitEnd(upload.id)],
+    [
+      'expired',
+      receiving,
+      async (upload) => {
+        await letExpire(ground, upload.id)
+        await records.commitEnd(upload.id, 'past-end')
+      },
+    ],
+    ['canceled', finalizing, (upload) => records.commitEnd(upload.id)],
   ])('%s, its ledger goes', async (state, made, end) => {
     const upload = await made()
     const other = await receiving()
@@ -283,7 +298,7 @@ describe('when the upload ends', () => {
   test('deleted and forgotten, nothing is left of it', async () => {
     const upload = await finalizing()
     await records.commitReady(fenceOf(upload), { ...finished, retrievalToken: randomToken() })
-    await records.commitEnd(upload.id, 'deleted')
+    await records.commitEnd(upload.id)
     expect(await rowsOf(upload.id)).toBe(0)
     await records.deleteTombstone(upload.id)
     await expect(get(upload.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })

@@ -10,6 +10,9 @@ import { openDatabase } from '../../server/database/client.js'
 import { openNotifications } from '../../server/database/notifications.js'
 import { DigestPool } from '../../server/digests/pool.js'
 import { SlabPool } from '../../server/digests/slabs.js'
+import { PackageEnds } from '../../server/packages/ends.js'
+import { Membership } from '../../server/packages/membership.js'
+import { RetentionClasses } from '../../server/packages/retention.js'
 import { LocalStore } from '../../server/storage/local.js'
 import type { Store } from '../../server/storage/store.js'
 import { Finalizer } from '../../server/uploads/finalize.js'
@@ -17,9 +20,11 @@ import { FreeSpace } from '../../server/uploads/free-space.js'
 import { Garbage } from '../../server/uploads/garbage.js'
 import { type Body, Intake } from '../../server/uploads/intake.js'
 import { Leases } from '../../server/uploads/leases.js'
+import { Placement } from '../../server/uploads/placement.js'
 import { type Lifetimes, Records } from '../../server/uploads/records.js'
 import { Rereader } from '../../server/uploads/reread.js'
-import type { UploadDescription } from '../../server/uploads/upload.js'
+import type { Upload, UploadDescription } from '../../server/uploads/upload.js'
+import { WebhookRecords } from '../../server/webhooks/records.js'
 import { createTestDatabase, withConnection } from '../support/database.js'
 
 /** A database and a store folder, which several instances may share. */
@@ -54,7 +59,10 @@ export interface Instance {
   store: Store
   garbage: Garbage
   finalizer: Finalizer
+  placement: Placement
   intake: Intake
+  packageEnds: PackageEnds
+  webhooks: WebhookRecords
   close(): Promise<void>
 }
 
@@ -89,8 +97,11 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const slabs = new SlabPool(16)
   const rereader = new Rereader(store, digests, slabs)
   const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
+  const classes = new RetentionClasses([{ name: 'staging', ttlSeconds: 3600 }])
+  const placement = new Placement(records, new Membership(database.prisma, classes))
   const intake = new Intake({
     records,
+    placement,
     leases,
     store,
     finalizer,
@@ -108,7 +119,10 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     store,
     garbage,
     finalizer,
+    placement,
     intake,
+    packageEnds: new PackageEnds(database.prisma, 7200),
+    webhooks: new WebhookRecords(database.prisma),
     async close() {
       await finalizer.stop()
       leases.close()
@@ -127,11 +141,32 @@ export function aFile(sizeBytes: number | null, changes: Partial<UploadDescripti
     key: null,
     label: null,
     relativePath: null,
+    packageId: null,
+    finish: 'auto',
+    concat: null,
     tusMetadata: null,
     sizeBytes,
     declared: {},
     ...changes,
   }
+}
+
+/** A record of an upload that waits for its bytes, in no package. */
+export async function insertUpload(
+  records: Records,
+  id: string,
+  owner: string,
+  description: UploadDescription,
+  lease: { holder: string; seconds: number } | null,
+): Promise<Upload> {
+  const upload = await records.insertReceiving(id, owner, description, null, { lease })
+  if (upload === null) throw new Error('There was no place for it.')
+  return upload
+}
+
+/** An upload whose time is over now. */
+export async function letExpire(ground: Ground, id: string): Promise<void> {
+  await ground.rows(`UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = $1`, [id])
 }
 
 /** A request's body that brings `bytes`, announced. */

@@ -9,7 +9,15 @@ import { randomId, randomToken } from '../../server/uploads/random.js'
 import type { Fence } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf } from '../dialects/tus-client.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import {
+  aFile,
+  type Ground,
+  type Instance,
+  insertUpload,
+  letExpire,
+  newGround,
+  openInstance,
+} from './parts.js'
 
 const OWNER = 'somebody'
 const bytes = Buffer.from('the same for all')
@@ -28,7 +36,7 @@ afterAll(async () => {
 })
 
 function begin(sizeBytes: number | null = bytes.length): Promise<Upload> {
-  return instance.records.insertReceiving(randomId(), OWNER, aFile(sizeBytes), {
+  return insertUpload(instance.records, randomId(), OWNER, aFile(sizeBytes), {
     holder: 'holder',
     seconds: 10,
   })
@@ -39,7 +47,7 @@ function fenceOf(upload: Upload): Fence {
 }
 
 async function eventsOf(id: string): Promise<string[]> {
-  const sql = 'SELECT type FROM events WHERE upload_id = $1 ORDER BY sequence'
+  const sql = 'SELECT type FROM events WHERE upload_id = $1 ORDER BY id'
   return (await ground.rows<{ type: string }>(sql, [id])).map(({ type }) => type)
 }
 
@@ -128,7 +136,7 @@ describe('the fence', () => {
   test('an ended upload takes nothing, not even from its holder', async () => {
     const { records } = instance
     const upload = await begin(100)
-    await records.commitEnd(upload.id, 'canceled')
+    await records.commitEnd(upload.id)
     await expect(
       records.advance(
         fenceOf(upload),
@@ -158,7 +166,7 @@ describe('claims', () => {
   test('a lease lapses at its deadline, by the database’s clock', async () => {
     const { records } = instance
     const id = randomId()
-    await records.insertReceiving(id, OWNER, aFile(100), { holder: 'dead', seconds: 0.3 })
+    await insertUpload(records, id, OWNER, aFile(100), { holder: 'dead', seconds: 0.3 })
     expect(await records.claimLease(id, 'receiving', EVERYONE, 'heir', 10)).toBeNull()
     await sleep(400)
     expect((await records.get(id, EVERYONE)).isHeld).toBe(false)
@@ -168,8 +176,8 @@ describe('claims', () => {
   test('renewing lengthens the holder’s own, and tells which they are', async () => {
     const { records } = instance
     const [mine, others, gone] = [randomId(), randomId(), randomId()]
-    await records.insertReceiving(mine, OWNER, aFile(100), { holder: 'me', seconds: 0.5 })
-    await records.insertReceiving(others, OWNER, aFile(100), { holder: 'other', seconds: 0.5 })
+    await insertUpload(records, mine, OWNER, aFile(100), { holder: 'me', seconds: 0.5 })
+    await insertUpload(records, others, OWNER, aFile(100), { holder: 'other', seconds: 0.5 })
     expect(await records.renewLeases('me', [mine, others, gone], 10)).toEqual(new Set([mine]))
     await sleep(600)
     expect((await records.get(mine, EVERYONE)).isHeld).toBe(true)
@@ -208,13 +216,13 @@ describe('the clock', () => {
   test('an unfinished upload ends a session after its last byte, never past its time', async () => {
     const short = await openInstance(ground, { lifetimes: { uploadTtlSeconds: 900, sessionTtlSeconds: 600 } })
     const left = async (id: string) => Math.round((await short.records.get(id, EVERYONE)).expiresInSeconds)
-    const upload = await short.records.insertReceiving(randomId(), OWNER, aFile(100), {
+    const upload = await insertUpload(short.records, randomId(), OWNER, aFile(100), {
       holder: 'x',
       seconds: 10,
     })
     expect(await left(upload.id)).toBe(600)
     await ground.rows(
-      `UPDATE uploads SET created_at = now() - interval '200 seconds',
+      `UPDATE uploads SET created_at = now() - interval '200 seconds', keep_until = now() + interval '700 seconds',
       expires_at = now() + interval '100 seconds' WHERE id = $1`,
       [upload.id],
     )
@@ -225,7 +233,7 @@ describe('the clock', () => {
     )
     expect(await left(upload.id)).toBe(600)
     await ground.rows(
-      `UPDATE uploads SET created_at = now() - interval '500 seconds',
+      `UPDATE uploads SET created_at = now() - interval '500 seconds', keep_until = now() + interval '400 seconds',
       expires_at = now() + interval '100 seconds' WHERE id = $1`,
       [upload.id],
     )
@@ -250,8 +258,8 @@ describe('the clock', () => {
     await expect(records.extend(upload.id, at(7_201))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     await expect(records.extend(upload.id, at(7_000))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect((await records.get(upload.id, EVERYONE)).expiresAt).toEqual(at(7_200))
-    await records.commitEnd(upload.id, 'deleted')
-    await expect(records.extend(upload.id, at(7_200))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await records.commitEnd(upload.id)
+    await expect(records.extend(upload.id, at(7_200))).rejects.toMatchObject({ code: 'GONE' })
   })
 })
 
@@ -276,7 +284,7 @@ describe('blobs', () => {
 
     const ends = []
     for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] })) {
-      const ended = await records.commitEnd(id, 'deleted')
+      const ended = await records.commitEnd(id)
       // Its temporary goes each time: a store that lost an answer may have left something of it.
       expect(ended?.discarded).toContainEqual({ kind: 'temporary', objectKey: id })
       ends.push(ended?.discarded.filter(({ kind }) => kind === 'object').length)
@@ -295,7 +303,7 @@ describe('blobs', () => {
       const upload = await begin()
       await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
       const [ended, committed] = await Promise.all([
-        records.commitEnd(old.id, 'deleted'),
+        records.commitEnd(old.id),
         records.commitReady(fenceOf(upload), {
           digests,
           warnings: [],
@@ -313,7 +321,7 @@ describe('blobs', () => {
         .map(({ objectKey }) => objectKey)
       expect(discarded).not.toContain(blob?.object_key)
       for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] }))
-        await records.commitEnd(id, 'deleted')
+        await records.commitEnd(id)
     }
   })
 })
@@ -321,6 +329,7 @@ describe('blobs', () => {
 const everything = {
   states: [],
   label: null,
+  packageId: null,
   text: null,
   sort: { name: 'created_at', column: 'created_at' as const, isDescending: false },
   limit: 500,
@@ -331,10 +340,8 @@ describe('ends', () => {
   test('an upload ends once: of two at the same time, one does it', async () => {
     const { records } = instance
     const upload = await ready()
-    const ends = await Promise.all([
-      records.commitEnd(upload.id, 'deleted'),
-      records.commitEnd(upload.id, 'expired', { onlyPastEnd: false }),
-    ])
+    await letExpire(ground, upload.id)
+    const ends = await Promise.all([records.commitEnd(upload.id), records.commitEnd(upload.id, 'past-end')])
     expect(ends.filter((end) => end !== null)).toHaveLength(1)
     expect((await eventsOf(upload.id)).filter((type) => /deleted|expired/.test(type))).toHaveLength(1)
   })
@@ -342,12 +349,10 @@ describe('ends', () => {
   test('expiring asks again under the lock: what was extended meanwhile lives on', async () => {
     const { records } = instance
     const upload = await ready()
-    expect(await records.commitEnd(upload.id, 'expired', { onlyPastEnd: true })).toBeNull()
+    expect(await records.commitEnd(upload.id, 'past-end')).toBeNull()
     expect((await records.get(upload.id, EVERYONE)).state).toBe('ready')
     await ground.rows(`UPDATE uploads SET expires_at = now() WHERE id = $1`, [upload.id])
-    expect((await records.commitEnd(upload.id, 'expired', { onlyPastEnd: true }))?.upload.state).toBe(
-      'expired',
-    )
+    expect((await records.commitEnd(upload.id, 'past-end'))?.upload.state).toBe('expired')
   })
 
   test('a living upload is no tombstone to be deleted', async () => {
@@ -355,7 +360,7 @@ describe('ends', () => {
     const upload = await ready()
     await records.deleteTombstone(upload.id)
     expect((await records.get(upload.id, EVERYONE)).state).toBe('ready')
-    await records.commitEnd(upload.id, 'deleted')
+    await records.commitEnd(upload.id)
     await records.deleteTombstone(upload.id)
     await expect(records.get(upload.id, EVERYONE)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
@@ -376,7 +381,7 @@ describe('events are written with what they tell, in order', () => {
           retrievalToken: randomToken(),
           hasLeftovers: false,
         })
-        await instance.records.commitEnd(upload.id, 'deleted')
+        await instance.records.commitEnd(upload.id)
       },
       ['created', 'finalizing', 'ready', 'deleted'],
     ],
@@ -385,8 +390,15 @@ describe('events are written with what they tell, in order', () => {
       (upload) => instance.records.commitFailed(fenceOf(upload), failure, digests),
       ['created', 'failed'],
     ],
-    ['canceled', (upload) => instance.records.commitEnd(upload.id, 'canceled'), ['created', 'canceled']],
-    ['expired', (upload) => instance.records.commitEnd(upload.id, 'expired'), ['created', 'expired']],
+    ['canceled', (upload) => instance.records.commitEnd(upload.id), ['created', 'canceled']],
+    [
+      'expired',
+      async (upload) => {
+        await letExpire(ground, upload.id)
+        await instance.records.commitEnd(upload.id, 'past-end')
+      },
+      ['created', 'expired'],
+    ],
     [
       'failed while it was finished',
       async (upload) => {
@@ -401,7 +413,7 @@ describe('events are written with what they tell, in order', () => {
     expect(await eventsOf(upload.id)).toEqual(types.map((type) => `upload.${type}.v1`))
     const { state } = await instance.records.get(upload.id, EVERYONE)
     const [last] = await ground.rows<{ data: Record<string, unknown>; owner: string }>(
-      'SELECT data, owner FROM events WHERE upload_id = $1 ORDER BY sequence DESC LIMIT 1',
+      'SELECT data, owner FROM events WHERE upload_id = $1 ORDER BY id DESC LIMIT 1',
       [upload.id],
     )
     expect(last).toMatchObject({ owner: OWNER, data: { state, filename: 'lake.csv', size: bytes.length } })

@@ -18,7 +18,7 @@ import { type Progress, Rereader, type RereadOptions } from '../../server/upload
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf } from '../dialects/tus-client.js'
 import { deferred } from './parted-writer.js'
-import { aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from './parts.js'
 
 const KIB = 1024
 const MIB = 1024 ** 2
@@ -271,7 +271,7 @@ describe('finishing an upload whose digests are not known', () => {
     await writer.sync()
     await writer.close()
     const held = { holder: 'x', seconds: 10 }
-    const upload = await records.insertReceiving(id, 'somebody', aFile(content.length, { declared }), held)
+    const upload = await insertUpload(records, id, 'somebody', aFile(content.length, { declared }), held)
     const fence: Fence = { uploadId: id, epoch: upload.leaseEpoch }
     await records.beginFinalizing(fence, null, EMPTY_LEDGER)
     await records.releaseLease(fence)

@@ -17,7 +17,7 @@ beforeAll(async () => {
   tus = new TusClient(server)
 })
 afterAll(() => server.dispose())
-beforeEach(() => rowsOf(server, 'TRUNCATE parts, uploads, events, blobs, garbage'))
+beforeEach(() => rowsOf(server, 'TRUNCATE packages, parts, uploads, events, blobs, garbage CASCADE'))
 
 interface Page {
   items: Report[]
@@ -98,7 +98,7 @@ describe('GET /uploads', () => {
     const whole = (await list(`?sort=${sort}`)).items
     expect(whole).toHaveLength(11)
     const sorted = [...whole].sort((a, b) => {
-      const order = Date.parse(a[column]) - Date.parse(b[column]) || (a.id < b.id ? -1 : 1)
+      const order = Date.parse(String(a[column])) - Date.parse(String(b[column])) || (a.id < b.id ? -1 : 1)
       return order * direction
     })
     expect(whole.map(({ id }) => id)).toEqual(sorted.map(({ id }) => id))
@@ -225,7 +225,8 @@ describe('PATCH with application/merge-patch+json', () => {
     ['no JSON', '{"label":'],
     ['control characters', { label: 'a\r\nb' }],
     ['NUL', { note: 'a\0' }],
-    ['a label over 1000 characters', { label: 'x'.repeat(1001) }],
+    ['a label over 1024 characters', { label: 'x'.repeat(1025) }],
+    ['an empty label', { label: '' }],
     ['an end that is null', { expires_at: null }],
     ['an end that is no date', { expires_at: 'tomorrow' }],
     ['an end without a zone', { expires_at: '2030-01-01T00:00:00' }],
