@@ -1,0 +1,131 @@
+// Packages in Postgres: made, found, listed. How they are frozen is in finalize.ts, how they end in ends.ts.
+
+import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
+import type { OwnerScope } from '../auth/owner-scope.js'
+import { translateDatabaseError } from '../database/client.js'
+import { ownedBy } from '../database/owned-by.js'
+import { AppError } from '../errors.js'
+import { appendPackageEvents } from '../events/log.js'
+import { COLUMNS as UPLOAD_COLUMNS } from '../uploads/columns.js'
+import { isId, randomId } from '../uploads/random.js'
+import type { Upload } from '../uploads/upload.js'
+import { expirePackages } from './expiry.js'
+import type { PackageListQuery } from './list-query.js'
+import { endAfter } from './membership.js'
+import {
+  type Contents,
+  type Extension,
+  noSuchPackage,
+  type Package,
+  type PackageDescription,
+} from './package.js'
+import type { RetentionClasses } from './retention.js'
+import { PACKAGE_COLUMNS, PACKAGES, readContents, readExtensions, readPackage, standingIn } from './rows.js'
+
+export class Packages {
+  readonly #prisma: PrismaClient
+  readonly #classes: RetentionClasses
+
+  constructor(prisma: PrismaClient, classes: RetentionClasses) {
+    this.#prisma = prisma
+    this.#classes = classes
+  }
+
+  /**
+   * A new, open package without files.
+   *
+   * @throws INVALID_INPUT for a retention class that there isn't; CONFLICT with `details.package_id` when `owner` has an
+   * open one of that label
+   */
+  async create(owner: string, description: PackageDescription): Promise<Package> {
+    const retention = this.#classes.get(description.retentionClass)
+    return this.#translated(async () => {
+      for (;;) {
+        const id = randomId()
+        const { name, label, producer, subject, metadata } = description
+        const made = await this.#prisma.$queryRaw<{ id: string }[]>`
+          WITH changed AS (
+            INSERT INTO packages (id, owner, name, label, open_label, producer, subject, retention_class, metadata, expires_at)
+            VALUES (${id}, ${owner}, ${name}, ${label}, ${label}, ${producer}, ${subject}, ${retention.name},
+              ${JSON.stringify(metadata)}::jsonb, ${endAfter(retention.ttlSeconds)})
+            ON CONFLICT (owner, open_label) DO NOTHING RETURNING *
+          ), told AS (${appendPackageEvents('changed', 'package.created.v1')})
+          SELECT id FROM changed`
+        if (made.length > 0) return this.get(id, owner)
+        await this.#makeWay(owner, label)
+      }
+    })
+  }
+
+  /** @throws NOT_FOUND, the same for what is another's and what never was */
+  async get(id: string, scope: OwnerScope): Promise<Package> {
+    const found = isId(id) ? await this.#translated(() => readPackage(this.#prisma, id, scope)) : null
+    if (found === null) throw noSuchPackage()
+    return found
+  }
+
+  /** One page, newest first, of what `scope` may see, from behind `query.after`. */
+  async list(scope: OwnerScope, query: PackageListQuery): Promise<Package[]> {
+    const { producer, subject, retentionClass, label, after } = query
+    const equals: [string, string | null][] = [
+      ['producer', producer],
+      ['subject', subject],
+      ['retention_class', retentionClass],
+      ['label', label],
+    ]
+    const conditions = [
+      Prisma.sql`state_now = ANY(${query.states}::text[])`,
+      ownedBy(scope),
+      ...equals.flatMap(([column, value]) =>
+        value === null ? [] : [Prisma.sql`${Prisma.raw(column)} = ${value}`],
+      ),
+      ...query.metadata.map(([key, value]) => Prisma.sql`metadata ->> ${key}::text = ${value}`),
+      ...(after === null ? [] : [Prisma.sql`(created_at, id) < (${after.at}::timestamptz, ${after.id})`]),
+    ]
+    return this.#translated(
+      () => this.#prisma.$queryRaw<Package[]>`
+        SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE ${Prisma.join(conditions, ' AND ')}
+        ORDER BY created_at DESC, id DESC LIMIT ${query.limit}`,
+    )
+  }
+
+  contents(id: string): Promise<Contents> {
+    return this.#translated(() => readContents(this.#prisma, id))
+  }
+
+  extensions(id: string): Promise<Extension[]> {
+    return this.#translated(() => readExtensions(this.#prisma, id))
+  }
+
+  /** Up to `limit` of the files that stand in a package, in the order of their paths' bytes, from behind `afterPath`. */
+  async files(id: string, afterPath: string | null, limit: number): Promise<Upload[]> {
+    const behind = afterPath === null ? Prisma.empty : Prisma.sql`AND package_path COLLATE "C" > ${afterPath}`
+    return this.#translated(
+      () => this.#prisma.$queryRaw<Upload[]>`
+        SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE ${standingIn(Prisma.sql`${id}`)} ${behind}
+        ORDER BY package_path COLLATE "C" LIMIT ${limit}`,
+    )
+  }
+
+  /** Lets the next attempt to use a label succeed, when whoever has it is past its end. @throws CONFLICT otherwise */
+  async #makeWay(owner: string, label: string | null): Promise<void> {
+    const rows = await this.#prisma.$queryRaw<{ id: string; state: string }[]>`
+      SELECT id, state_now AS state FROM ${PACKAGES} WHERE owner = ${owner} AND open_label = ${label}`
+    const holder = rows[0]
+    if (holder?.state === 'expired') await expirePackages(this.#prisma, [holder.id])
+    if (holder?.state !== 'open') return
+    throw new AppError(
+      'CONFLICT',
+      `Package ${holder.id} is open under the label ${JSON.stringify(label)}. Upload into that one, finalize it first, or take another label.`,
+      { details: { package_id: holder.id } },
+    )
+  }
+
+  async #translated<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      throw translateDatabaseError(error)
+    }
+  }
+}
