@@ -2,7 +2,9 @@
 
 import { Metadata } from '@tus/server'
 import { AppError } from '../errors.js'
+import { fileName } from '../uploads/file-name.js'
 import type { BodyChecksum } from '../uploads/intake.js'
+import { relativePath } from '../uploads/relative-path.js'
 import type { UploadDescription } from '../uploads/upload.js'
 
 export const TUS_VERSION = '1.0.0'
@@ -10,9 +12,18 @@ export const CHECKSUM_ALGORITHMS = ['md5', 'sha1', 'sha256'] as const
 export const OFFSET_MEDIA_TYPE = 'application/offset+octet-stream'
 
 const DIGEST_BYTES = { md5: 16, sha1: 20, sha256: 32 }
-const MAX_VALUE_CHARACTERS = 1024
+/** As lines of text in JSON bodies; what is indexed must fit an index. */
+const MAX_VALUE_BYTES = 1024
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/** Whether a request has anything of tus in its headers. */
+export function speaksTus(headers: Headers): boolean {
+  return (
+    Object.keys(headers).some((name) => name === 'tus-resumable' || name.startsWith('upload-')) ||
+    isOffsetStream(headers)
+  )
+}
 
 /** @throws UNSUPPORTED_VERSION unless the request speaks tus 1.0.0 */
 export function assertTusVersion(headers: Headers): void {
@@ -98,26 +109,71 @@ export function describeUpload(headers: Headers): UploadDescription {
   const header = headers['upload-metadata']
   const tusMetadata = header === undefined || header === '' ? null : String(header)
   const values = tusMetadata === null ? {} : parseMetadata(tusMetadata)
-  if (value(values, 'finalize') === 'manual') {
-    throw new AppError(
-      'INVALID_INPUT',
-      'This server finishes an upload with its last byte. Leave "finalize" out.',
-    )
+  const finish = value(values, 'finalize')
+  if (finish !== null && finish !== 'manual' && finish !== 'auto') {
+    throw new AppError('INVALID_INPUT', '"finalize" in Upload-Metadata can be "auto" or "manual".')
   }
+  const path = value(values, 'relativePath')
+  const concat = headers['upload-concat'] === undefined ? null : String(headers['upload-concat'])
   return {
-    filename: fileName(value(values, 'filename') ?? value(values, 'name')),
+    filename: fileName(value(values, 'filename') ?? value(values, 'name') ?? ''),
     contentType: mediaType(value(values, 'filetype') ?? value(values, 'type')),
     key: value(values, 'key'),
     label: value(values, 'label'),
-    relativePath: relativePath(value(values, 'relativePath')),
+    // Uppy writes the text "null" for a file that came without a folder.
+    relativePath:
+      path === null || path === 'null' ? null : relativePath(path, '"relativePath" in Upload-Metadata'),
+    packageId: value(values, 'packageId'),
+    // A part is finished as soon as it can be: nobody sees it.
+    finish: concat === 'partial' ? 'auto' : (finish ?? 'auto'),
+    concat,
     tusMetadata,
-    sizeBytes: creationLength(headers),
+    sizeBytes: concat?.startsWith('final') ? null : creationLength(headers),
     declared: {
       ...declaredDigest(values, 'md5'),
       ...declaredDigest(values, 'sha1'),
       ...declaredDigest(values, 'sha256'),
     },
   }
+}
+
+/**
+ * The uploads that `Upload-Concat: final;<url> <url> …` puts together, in order; null for a part and for a plain upload.
+ *
+ * @throws INVALID_INPUT for any other value, and for a final upload with a length or a body of its own
+ */
+export function concatenatedIds(headers: Headers): string[] | null {
+  const header = headers['upload-concat']
+  if (header === undefined || header === 'partial') return null
+  const [kind, list = ''] = String(header).split(';', 2)
+  const ids = list
+    .split(' ')
+    .filter((url) => url !== '')
+    .map(uploadIdOf)
+  if (kind !== 'final' || ids.length === 0) {
+    throw new AppError(
+      'INVALID_INPUT',
+      'Upload-Concat must be "partial", or "final;" and the URLs of the parts with spaces between.',
+    )
+  }
+  if (headers['upload-length'] !== undefined || headers['upload-defer-length'] !== undefined) {
+    throw new AppError('INVALID_INPUT', 'A final upload is as long as its parts. Leave Upload-Length out.')
+  }
+  if (announcedBytes(headers) !== 0) {
+    throw new AppError('INVALID_INPUT', 'A final upload has the bytes of its parts. Send no body.')
+  }
+  return ids
+}
+
+/** By its path alone: behind a proxy the same upload has several origins. */
+function uploadIdOf(url: string): string {
+  const path = URL.canParse(url, 'http://here.invalid') ? new URL(url, 'http://here.invalid').pathname : ''
+  const id = /^\/uploads\/([0-9a-f]+)\/?$/.exec(path)?.[1]
+  if (id !== undefined) return id
+  throw new AppError(
+    'INVALID_INPUT',
+    `Upload-Concat names ${JSON.stringify(url.slice(0, 200))}, which is no upload's URL.`,
+  )
 }
 
 type Values = Readonly<Record<string, string | null>>
@@ -138,10 +194,10 @@ function parseMetadata(header: string): Values {
 function value(values: Values, key: string): string | null {
   const text = Object.hasOwn(values, key) ? values[key] : null
   if (text === null || text === undefined || text === '') return null
-  if (text.length > MAX_VALUE_CHARACTERS) {
+  if (Buffer.byteLength(text.normalize('NFC')) > MAX_VALUE_BYTES) {
     throw new AppError(
       'INVALID_INPUT',
-      `"${key}" in Upload-Metadata is longer than ${MAX_VALUE_CHARACTERS} characters.`,
+      `"${key}" in Upload-Metadata is longer than ${MAX_VALUE_BYTES} bytes.`,
     )
   }
   // What the decoder writes for bytes that aren't UTF-8.
@@ -153,29 +209,7 @@ function value(values: Values, key: string): string | null {
       `"${key}" in Upload-Metadata has control characters. Rename the file, or leave them out.`,
     )
   }
-  return text
-}
-
-/** The name without any folders before it: a path never reaches the disk or a header. */
-function fileName(text: string | null): string | null {
-  const name = text?.split(/[/\\]/).at(-1)?.trim()
-  return name === undefined || name === '' || name === '.' || name === '..' ? null : name
-}
-
-/** Uppy writes the text "null" for a file that came without a folder. */
-function relativePath(text: string | null): string | null {
-  if (text === null || text === 'null') return null
-  const segments = text.split('/')
-  if (
-    text.includes('\\') ||
-    segments.some((segment) => segment === '' || segment === '.' || segment === '..')
-  ) {
-    throw new AppError(
-      'INVALID_INPUT',
-      '"relativePath" in Upload-Metadata must be a path like folder/file.csv: no "..", no leading or doubled slash, no backslash.',
-    )
-  }
-  return text
+  return text.normalize('NFC')
 }
 
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=[\w!#$&^.+"-]+)*$/

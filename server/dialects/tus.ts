@@ -22,9 +22,11 @@ import {
   bodyChecksum,
   byteCount,
   CHECKSUM_ALGORITHMS,
+  concatenatedIds,
   describeUpload,
   isOffsetStream,
   OFFSET_MEDIA_TYPE,
+  speaksTus,
   TUS_VERSION,
 } from './tus-headers.js'
 
@@ -36,6 +38,9 @@ const EXTENSIONS = [
   'checksum',
   'termination',
 ]
+
+/** Only where the store can put objects together. */
+const CONCATENATION = 'concatenation'
 
 /** One request on its way through @tus/server, which hands its DataStore nothing but an id and a stream. */
 interface Exchange {
@@ -112,6 +117,21 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
     sendAnswer(answer, state.upload, response)
   }
 
+  /** Not by way of @tus/server, which knows nothing of it. */
+  async function concatenate(request: Request, response: Response, partialIds: string[]): Promise<void> {
+    const identity = identityOf(request)
+    checkScope(identity, 'upload')
+    const description = describeUpload(request.headers)
+    const upload = await intake.concatenate(identity.owner, description, partialIds)
+    request.uploadId = upload.id
+    response.set({
+      Location: `${publicUrl()}/uploads/${upload.id}`,
+      'Content-Length': '0',
+      'Tus-Resumable': TUS_VERSION,
+    })
+    response.status(201).end()
+  }
+
   return {
     capabilities: async (request, response) => {
       const answer = await server.handleWeb(bodiless('OPTIONS', request, false))
@@ -120,6 +140,9 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
     },
     create: async (request, response) => {
       assertTusVersion(request.headers)
+      const partialIds = concatenatedIds(request.headers)
+      if (request.headers['upload-concat'] !== undefined && !intake.canConcatenate) throw cantConcatenate()
+      if (partialIds !== null) return concatenate(request, response, partialIds)
       const hasBody = announcedBytes(request.headers) !== 0
       if (hasBody && !isOffsetStream(request.headers)) throw wrongMediaType()
       const description = describeUpload(request.headers)
@@ -131,6 +154,12 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       await exchange('HEAD', request, response)
     },
     patch: async (request, response) => {
+      if (!speaksTus(request.headers)) {
+        throw new AppError(
+          'UNSUPPORTED_VERSION',
+          `Send the bytes with "Content-Range: bytes first-last/size", or speak tus with "Tus-Resumable: ${TUS_VERSION}".`,
+        )
+      }
       assertTusVersion(request.headers)
       if (!isOffsetStream(request.headers)) throw wrongMediaType()
       if (byteCount(request.headers, 'Upload-Offset') === null) {
@@ -153,7 +182,7 @@ class IntakeStore extends DataStore {
     super()
     this.#intake = intake
     this.#exchanges = exchanges
-    this.extensions = EXTENSIONS
+    this.extensions = intake.canConcatenate ? [...EXTENSIONS, CONCATENATION] : EXTENSIONS
   }
 
   /** Ours: Upload-Expires is set from the record. A number here makes @tus/server compare dates of its own. */
@@ -301,6 +330,8 @@ function bodiless(method: string, request: Request, hasBody: boolean): globalThi
   for (const [name, text] of Object.entries(request.headers)) {
     // A length declared by a PATCH is ours to check: @tus/server refuses one that repeats what is known.
     if (method === 'PATCH' && name === 'upload-length') continue
+    // What it means is ours to know: @tus/server would refuse it.
+    if (name === 'upload-concat') continue
     const isTus = name.startsWith('upload-') || name === 'tus-resumable'
     if (isTus && typeof text === 'string' && text !== '') headers.set(name, text)
   }
@@ -316,10 +347,18 @@ function sendAnswer(answer: globalThis.Response, upload: Upload | null, response
     if (!name.startsWith('access-control-') && name !== 'content-type') response.setHeader(name, text)
   }
   if (upload?.state === 'receiving') response.setHeader('Upload-Expires', upload.expiresAt.toUTCString())
+  if (upload !== null && upload.concat !== null) response.setHeader('Upload-Concat', upload.concat)
   // Without it Node would send a HEAD's or an empty 201's body chunked.
   if (answer.status !== 204) response.setHeader('Content-Length', '0')
   response.setHeader('Tus-Resumable', TUS_VERSION)
   response.status(answer.status).end()
+}
+
+function cantConcatenate(): AppError {
+  return new AppError(
+    'INVALID_INPUT',
+    "This server has a store that can't put uploads together. Send the file in one upload: parallelUploads 1.",
+  )
 }
 
 function wrongMediaType(): AppError {

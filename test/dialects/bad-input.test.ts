@@ -409,7 +409,7 @@ describe('metadata', () => {
     ['a relative path that leaves its folder', writeMetadata({ relativePath: '../../etc/passwd' })],
     ['a value over 1024 characters', writeMetadata({ filename: 'x'.repeat(1025) })],
     ['a digest that is none', writeMetadata({ sha256: 'abc' })],
-    ['what a later version will do', writeMetadata({ finalize: 'manual' })],
+    ['a way to finish that there is not', writeMetadata({ finalize: 'later' })],
   ])('%s is 400', async (_, metadata) => {
     expectProblem(await creation(metadata), 400, 'INVALID_INPUT')
     expect(await wholeState()).toEqual(before)

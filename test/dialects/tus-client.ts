@@ -180,6 +180,6 @@ export function rowsOf<Row extends object>(
 
 /** The types of an upload's events, in order. */
 export async function eventsOf(target: Target, uploadId: string): Promise<string[]> {
-  const sql = 'SELECT type FROM events WHERE upload_id = $1 ORDER BY sequence'
+  const sql = 'SELECT type FROM events WHERE upload_id = $1 ORDER BY id'
   return (await rowsOf<{ type: string }>(target, sql, [uploadId])).map((row) => row.type)
 }

@@ -176,6 +176,8 @@ describe('what a creation describes', () => {
       md5: 'D41D8CD98F00B204E9800998ECF8427E',
       sha1: 'da39a3ee5e6b4b0d3255bfef95601890afd80709',
       sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+      packageId: '0123456789abcdef0123456789abcdef01234567',
+      finalize: 'manual',
       other: 'kept as it is',
     }
     expect(described(values)).toEqual({
@@ -184,6 +186,9 @@ describe('what a creation describes', () => {
       key: 'EDI-1',
       label: 'lakes 2026',
       relativePath: 'data/lake.csv',
+      packageId: '0123456789abcdef0123456789abcdef01234567',
+      finish: 'manual',
+      concat: null,
       tusMetadata: writeMetadata(values),
       sizeBytes: 1,
       declared: { md5: values.md5.toLowerCase(), sha1: values.sha1, sha256: values.sha256 },
@@ -205,6 +210,9 @@ describe('what a creation describes', () => {
       key: null,
       label: null,
       relativePath: null,
+      packageId: null,
+      finish: 'auto',
+      concat: null,
       tusMetadata: null,
       sizeBytes: null,
       declared: {},
