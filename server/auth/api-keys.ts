@@ -1,19 +1,19 @@
 // API keys: those made here, in the database, and those of the three lists in the configuration.
 
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
-import { performance } from 'node:perf_hooks'
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import { translateDatabaseError } from '../database/client.js'
+import { ownedBy } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
+import { expiryOf, grantOf, MOST_LIVING_KEYS, type WantedKey } from './grant.js'
 import { type Identity, isScope, type Scope } from './identity.js'
-
-/** How long a key that was found may be believed: a revocation holds on every instance after as long. */
-const trustMs = 5_000
-
-/** Bounds what a cache of keys can take. */
-const mostCachedKeys = 10_000
+import type { OwnerScope } from './owner-scope.js'
+import { type FoundKey, TrustedKeys } from './trusted-keys.js'
 
 const prefixLength = 8
+
+/** Of Postgres' locks that only mean what we say they mean: one owner's keys, while one is made. */
+const LOCK_CLASS = 7_276_825
 
 /** The owner of everything that comes with a configured key. */
 export const defaultOwner = 'default'
@@ -45,11 +45,33 @@ export interface ApiKeyRecord {
   isExpired: boolean
 }
 
+/** `key` is the only copy there will ever be. */
+export type NewApiKeyRecord = ApiKeyRecord & { key: string }
+
+/** The last row of a page, newest first. */
+export interface Position {
+  at: Date
+  id: string
+}
+
 export interface ApiKeys {
-  /** Makes a key. `key` is the only copy there will ever be. */
-  create(request: NewApiKey): Promise<ApiKeyRecord & { key: string }>
+  /** Makes any key: for the operator. */
+  create(request: NewApiKey): Promise<NewApiKeyRecord>
+  /**
+   * Makes a key on behalf of `maker`, who can't give away more than there is: see grant.ts.
+   *
+   * @returns undefined when the maker's own key was revoked or has expired: a revoked key makes none, on no instance
+   * @throws FORBIDDEN, INVALID_INPUT; CONFLICT when the owner has as many as may be
+   */
+  issue(wanted: WantedKey, maker: Identity): Promise<NewApiKeyRecord | undefined>
   /** All keys of the database, oldest first, revoked and expired ones too. */
   list(): Promise<ApiKeyRecord[]>
+  /** Newest first, from behind `after`, revoked and expired ones too. */
+  page(scope: OwnerScope, limit: number, after: Position | null): Promise<ApiKeyRecord[]>
+  /** Throws NOT_FOUND. */
+  get(id: string, scope: OwnerScope): Promise<ApiKeyRecord>
+  /** Revokes it; a second time changes nothing. Here it is refused from now on. Throws NOT_FOUND. */
+  revokeById(id: string): Promise<ApiKeyRecord>
   /**
    * Revokes the key with that id or prefix, or the key itself; a second time changes nothing.
    *
@@ -60,19 +82,30 @@ export interface ApiKeys {
   identify(key: string): Promise<Identity | undefined>
 }
 
-type KeyQueries = Pick<PrismaClient, '$queryRaw'>
+type KeyQueries = Pick<PrismaClient, '$queryRaw' | '$transaction'>
+type Queries = Pick<PrismaClient, '$queryRaw'>
 
 export function openApiKeys(prisma: KeyQueries, configured: ConfiguredKeys): ApiKeys {
   const configuredKeys = digestConfiguredKeys(configured)
-  const findTrusted = trustForAWhile((keyHash) => findByHash(prisma, keyHash))
+  const trusted = new TrustedKeys((keyHash) => findByHash(prisma, keyHash))
+
+  const revokeById = async (id: string): Promise<ApiKeyRecord> => {
+    const { hash: keyHash, ...row } = await markRevoked(prisma, id)
+    trusted.forget(keyHash)
+    return toRecord(row)
+  }
 
   return {
     create: (request) => createKey(prisma, request),
+    issue: (wanted, maker) => issueKey(prisma, wanted, maker),
     list: () => listKeys(prisma),
-    revoke: (idOrPrefix) => revokeKey(prisma, idOrPrefix),
+    page: (scope, limit, after) => pageOfKeys(prisma, scope, { limit, after }),
+    get: (id, scope) => getKey(prisma, id, scope),
+    revokeById,
+    revoke: async (idOrPrefix) => revokeById(await findId(prisma, idOrPrefix)),
     async identify(key) {
       const digest = hash('sha256', key, 'buffer')
-      return findConfigured(configuredKeys, digest) ?? findTrusted(digest.toString('hex'))
+      return findConfigured(configuredKeys, digest) ?? trusted.identify(digest.toString('hex'))
     },
   }
 }
@@ -104,42 +137,6 @@ function findConfigured(keys: readonly ConfiguredKey[], digest: Buffer): Identit
   return found
 }
 
-interface FoundKey {
-  identity: Identity
-  /** Infinity: never expires. */
-  leftMs: number
-}
-
-type FindKey = (keyHash: string) => Promise<FoundKey | undefined>
-
-/** Asks once for many requests with one key, and believes a good answer for `trustMs` from when it was asked. */
-function trustForAWhile(find: FindKey): (keyHash: string) => Promise<Identity | undefined> {
-  const trusted = new Map<string, { identity: Identity; untilMs: number }>()
-  const asking = new Map<string, Promise<Identity | undefined>>()
-
-  const ask = async (keyHash: string): Promise<Identity | undefined> => {
-    const askedAtMs = performance.now()
-    const found = await find(keyHash)
-    if (found === undefined) {
-      trusted.delete(keyHash)
-      return undefined
-    }
-    if (trusted.size >= mostCachedKeys) trusted.clear()
-    trusted.set(keyHash, { identity: found.identity, untilMs: askedAtMs + Math.min(trustMs, found.leftMs) })
-    return found.identity
-  }
-
-  return async (keyHash) => {
-    const known = trusted.get(keyHash)
-    if (known !== undefined && performance.now() < known.untilMs) return known.identity
-    const running = asking.get(keyHash)
-    if (running !== undefined) return running
-    const asked = ask(keyHash).finally(() => asking.delete(keyHash))
-    asking.set(keyHash, asked)
-    return asked
-  }
-}
-
 // Below, SQL rather than Prisma's queries: whether a key has expired is for the database's clock to say.
 
 const recordColumns = Prisma.sql`
@@ -147,17 +144,19 @@ const recordColumns = Prisma.sql`
   expires_at <= now() AS "isExpired"
 `
 
+const isLiving = Prisma.sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
+
 interface KeyRow extends Omit<ApiKeyRecord, 'isExpired'> {
   isExpired: boolean | null
 }
 
-async function findByHash(prisma: KeyQueries, keyHash: string): Promise<FoundKey | undefined> {
+async function findByHash(prisma: Queries, keyHash: string): Promise<FoundKey | undefined> {
   const rows = await prisma.$queryRaw<
     { id: string; owner: string; scopes: string[]; leftMs: number | null }[]
   >`
     SELECT id, owner, scopes, (EXTRACT(EPOCH FROM expires_at - now()) * 1000)::float8 AS "leftMs"
     FROM api_keys
-    WHERE hash = ${keyHash} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    WHERE hash = ${keyHash} AND ${isLiving}
   `.catch(throwTranslated)
   const row = rows[0]
   if (row === undefined) return undefined
@@ -165,30 +164,110 @@ async function findByHash(prisma: KeyQueries, keyHash: string): Promise<FoundKey
   return { identity, leftMs: row.leftMs ?? Number.POSITIVE_INFINITY }
 }
 
-async function createKey(prisma: KeyQueries, request: NewApiKey): Promise<ApiKeyRecord & { key: string }> {
+async function createKey(prisma: Queries, request: NewApiKey): Promise<NewApiKeyRecord> {
+  const expiresAt = Prisma.sql`now() + ${request.ttlSeconds ?? null}::float8 * interval '1 second'`
+  return insertKey(prisma, request, expiresAt).catch(throwTranslated)
+}
+
+async function issueKey(
+  prisma: KeyQueries,
+  wanted: WantedKey,
+  maker: Identity,
+): Promise<NewApiKeyRecord | undefined> {
+  const { owner, scopes } = grantOf(maker, wanted)
+  return prisma
+    .$transaction(async (transaction) => {
+      const makerKey = await holdMaker(transaction, maker)
+      if (makerKey === undefined) return undefined
+      // Two at once would both see room for one.
+      await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${LOCK_CLASS}::int, hashtext(${owner}))`
+      const [there] = await transaction.$queryRaw<{ living: number; now: Date }[]>`
+        SELECT count(*)::int AS living, now() AS now FROM api_keys WHERE owner = ${owner} AND ${isLiving}
+      `
+      const expiresAt = expiryOf(wanted.expiresAt, there!.now, maker, makerKey.expiresAt)
+      if (there!.living >= MOST_LIVING_KEYS) throw tooManyKeys(owner, maker)
+      return insertKey(
+        transaction,
+        { name: wanted.name, owner, scopes },
+        Prisma.sql`${expiresAt}::timestamptz`,
+      )
+    })
+    .catch(throwTranslated)
+}
+
+/** The maker's own key, which isn't revoked before this transaction ends; undefined when it was before. */
+async function holdMaker(
+  transaction: Queries,
+  { keyId }: Identity,
+): Promise<{ expiresAt: Date | null } | undefined> {
+  if (keyId === undefined) return { expiresAt: null }
+  const rows = await transaction.$queryRaw<{ expiresAt: Date | null }[]>`
+    SELECT expires_at AS "expiresAt" FROM api_keys WHERE id = ${keyId} AND ${isLiving} FOR SHARE
+  `
+  return rows[0]
+}
+
+async function insertKey(
+  prisma: Queries,
+  { name, owner, scopes }: Pick<NewApiKey, 'name' | 'owner' | 'scopes'>,
+  expiresAt: Prisma.Sql,
+): Promise<NewApiKeyRecord> {
   const key = `ap_${randomBytes(20).toString('base64url')}`
   const rows = await prisma.$queryRaw<KeyRow[]>`
     INSERT INTO api_keys (id, name, prefix, hash, owner, scopes, expires_at)
     VALUES (
-      ${randomUUID()}, ${request.name}, ${key.slice(0, prefixLength)}, ${hash('sha256', key)},
-      ${request.owner}, ${[...request.scopes]}, now() + ${request.ttlSeconds ?? null}::float8 * interval '1 second'
+      ${randomUUID()}, ${name}, ${key.slice(0, prefixLength)}, ${hash('sha256', key)}, ${owner}, ${[...scopes]}, ${expiresAt}
     )
     RETURNING ${recordColumns}
-  `.catch(throwTranslated)
+  `
   return { ...toRecord(rows[0]!), key }
 }
 
-async function listKeys(prisma: KeyQueries): Promise<ApiKeyRecord[]> {
+async function listKeys(prisma: Queries): Promise<ApiKeyRecord[]> {
   const rows = await prisma.$queryRaw<KeyRow[]>`
     SELECT ${recordColumns} FROM api_keys ORDER BY created_at, id
   `.catch(throwTranslated)
   return rows.map(toRecord)
 }
 
-async function revokeKey(prisma: KeyQueries, idOrPrefix: string): Promise<ApiKeyRecord> {
-  const matches = (await listKeys(prisma)).filter(
-    ({ id, prefix }) => id === idOrPrefix || prefix === idOrPrefix,
-  )
+async function pageOfKeys(
+  prisma: Queries,
+  scope: OwnerScope,
+  { limit, after }: { limit: number; after: Position | null },
+): Promise<ApiKeyRecord[]> {
+  const isBehind =
+    after === null ? Prisma.sql`TRUE` : Prisma.sql`(created_at, id) < (${after.at}, ${after.id})`
+  const rows = await prisma.$queryRaw<KeyRow[]>`
+    SELECT ${recordColumns} FROM api_keys WHERE ${ownedBy(scope)} AND ${isBehind}
+    ORDER BY created_at DESC, id DESC LIMIT ${limit}
+  `.catch(throwTranslated)
+  return rows.map(toRecord)
+}
+
+async function getKey(prisma: Queries, id: string, scope: OwnerScope): Promise<ApiKeyRecord> {
+  if (!isKeyId(id)) throw noSuchKey()
+  const rows = await prisma.$queryRaw<KeyRow[]>`
+    SELECT ${recordColumns} FROM api_keys WHERE id = ${id} AND ${ownedBy(scope)}
+  `.catch(throwTranslated)
+  if (rows[0] === undefined) throw noSuchKey()
+  return toRecord(rows[0])
+}
+
+async function markRevoked(prisma: Queries, id: string): Promise<KeyRow & { hash: string }> {
+  const rows = await prisma.$queryRaw<(KeyRow & { hash: string })[]>`
+    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = ${id} RETURNING ${recordColumns}, hash
+  `.catch(throwTranslated)
+  if (rows[0] === undefined) throw noSuchKey()
+  return rows[0]
+}
+
+/** Of the key with that id or prefix, or of the key itself: who has only that, from a leak, may revoke it by pasting it. */
+async function findId(prisma: Queries, idOrPrefix: string): Promise<string> {
+  const matches = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT id FROM api_keys
+    WHERE id = ${idOrPrefix} OR prefix = ${idOrPrefix} OR hash = ${hash('sha256', idOrPrefix)}
+    ORDER BY created_at, id
+  `.catch(throwTranslated)
   if (matches.length > 1) {
     const ids = matches.map(({ id }) => id)
     throw new AppError(
@@ -196,14 +275,26 @@ async function revokeKey(prisma: KeyQueries, idOrPrefix: string): Promise<ApiKey
       `Several keys begin with ${idOrPrefix}. Name one by its id: ${ids.join(', ')}`,
     )
   }
-  // Who has only the key itself, from a leak, may revoke it by pasting it.
-  const rows = await prisma.$queryRaw<KeyRow[]>`
-    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now())
-    WHERE id = ${matches[0]?.id ?? ''} OR hash = ${hash('sha256', idOrPrefix)}
-    RETURNING ${recordColumns}
-  `.catch(throwTranslated)
-  if (rows[0] === undefined) throw new AppError('NOT_FOUND', 'No key has that id or prefix.')
-  return toRecord(rows[0])
+  if (matches[0] === undefined) throw new AppError('NOT_FOUND', 'No key has that id or prefix.')
+  return matches[0].id
+}
+
+/** What couldn't be an id is answered like an unknown one, without asking for it. */
+function isKeyId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+}
+
+function noSuchKey(): AppError {
+  return new AppError('NOT_FOUND', 'There is no such API key. GET /api-keys lists yours.')
+}
+
+function tooManyKeys(owner: string, maker: Identity): AppError {
+  const whose = owner === maker.owner ? 'You have' : `"${owner}" has`
+  return new AppError(
+    'CONFLICT',
+    `${whose} ${MOST_LIVING_KEYS} API keys that are in force already. Revoke one that isn't needed any more, with ` +
+      'DELETE /api-keys/{id}.',
+  )
 }
 
 function toRecord(row: KeyRow): ApiKeyRecord {

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { AppError } from '../errors.js'
 import { parseDurationSeconds } from '../units.js'
 import { type ApiKeyRecord, type ApiKeys, defaultOwner } from './api-keys.js'
+import { OWNER_PATTERN } from './grant.js'
 import { isScope, type Scope, scopes } from './identity.js'
 
 const usage = `Usage:
@@ -76,7 +77,7 @@ function readName(text: string): string {
 }
 
 function readOwner(text: string): string {
-  if (/^[\x21-\x7e]{1,128}$/.test(text)) return text
+  if (OWNER_PATTERN.test(text)) return text
   throw wrongUsage('--owner takes 1 to 128 printable ASCII characters without spaces.')
 }
 

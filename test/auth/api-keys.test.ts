@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { type ApiKeys, type NewApiKey, openApiKeys } from '../../server/auth/api-keys.js'
@@ -96,6 +97,35 @@ describe('keys in the database', () => {
     expect(identities.every((identity) => identity?.owner === 'lter-ntl')).toBe(true)
     await counted.identify(key)
     expect(queries).toBe(1)
+  })
+
+  test('A revocation holds from then on, even when the key was just being looked up', async () => {
+    const { key, id } = await apiKeys.create(newKey)
+    const turns = new EventEmitter()
+    const found = once(turns, 'found')
+    let isSlow = true
+    const slow = new Proxy(database.prisma, {
+      get(target, property) {
+        if (property !== '$queryRaw' || !isSlow) return Reflect.get(target, property)
+        isSlow = false
+        return async (strings: TemplateStringsArray, ...values: unknown[]) => {
+          const rows = await target.$queryRaw(strings, ...values)
+          const goOn = once(turns, 'go on')
+          turns.emit('found')
+          await goOn
+          return rows
+        }
+      },
+    })
+    const keys = openApiKeys(slow, noKeys)
+    const before = keys.identify(key)
+    await found
+    await keys.revokeById(id)
+    const after = keys.identify(key)
+    turns.emit('go on')
+    expect(await before).toBeDefined()
+    expect(await after).toBeUndefined()
+    expect(await keys.identify(key)).toBeUndefined()
   })
 
   test('A key is revoked by its id, its prefix or itself, twice without harm', async () => {

@@ -1,0 +1,101 @@
+// API keys over HTTP: made, listed, revoked. A key itself is in one answer, and nowhere else.
+
+import { json, type Request, Router } from 'express'
+import { AppError } from '../errors.js'
+import { pageOf, sendJson, sendPage } from '../http/answer.js'
+import { decodeCursor, encodeCursor } from '../http/cursor.js'
+import { parseInput } from '../http/input.js'
+import type { ApiKeyRecord, ApiKeys, Position } from './api-keys.js'
+import { identityOf, requireScope } from './bearer.js'
+import { invalidCredential, missingCredential } from './credential.js'
+import { checkMayRevoke } from './grant.js'
+import { checkScope, isScope } from './identity.js'
+import { apiKeyCursor, apiKeyParams, apiKeyQuery, newApiKeyBody } from './operations.js'
+import { type OwnerScope, ownerScope } from './owner-scope.js'
+
+export interface ApiKeyRoutesOptions {
+  apiKeys: Pick<ApiKeys, 'issue' | 'page' | 'get' | 'revokeById'>
+  publicUrl: () => string
+}
+
+/** To be mounted at /api-keys, behind `authenticate`. */
+export function apiKeyRoutes({ apiKeys, publicUrl }: ApiKeyRoutesOptions): Router {
+  const router = Router()
+
+  router.post('/', requireScope('upload'), json({ limit: '16kb' }), async (request, response) => {
+    const { expires_at: expiresAt, ...wanted } = parseInput(newApiKeyBody, bodyIn(request), 'body')
+    const issued = await apiKeys.issue({ ...wanted, expiresAt }, identityOf(request))
+    // Revoked or expired since it was looked at: another instance may still have believed it.
+    if (issued === undefined) throw invalidCredential()
+    response.status(201).location(`${publicUrl()}/api-keys/${issued.id}`)
+    sendJson(response, { ...keyAsTold(issued), key: issued.key })
+  })
+
+  router.get('/', requireScope('read'), async (request, response) => {
+    const { limit, cursor } = parseInput(apiKeyQuery, request.query, 'query')
+    const found = await apiKeys.page(scopeIn(request), limit + 1, positionIn(cursor))
+    const page = pageOf(found, limit, keyAsTold, ({ createdAt, id }) =>
+      encodeCursor(['api-keys', createdAt.toISOString(), id]),
+    )
+    sendPage(request, response, page, publicUrl())
+  })
+
+  router.get('/:id', requireScope('read'), async (request, response) => {
+    sendJson(response, keyAsTold(await apiKeys.get(idIn(request), scopeIn(request))))
+  })
+
+  router.delete('/:id', async (request, response) => {
+    const identity = identityOf(request)
+    const id = idIn(request)
+    if (id !== identity.keyId) {
+      checkScope(identity, 'upload')
+      const { scopes } = await apiKeys.get(id, scopeIn(request))
+      checkMayRevoke(identity, scopes.filter(isScope))
+    }
+    await apiKeys.revokeById(id)
+    response.status(204).end()
+  })
+
+  return router
+}
+
+/** @throws UNAUTHORIZED for who reads without a credential: who has which keys isn't data */
+function scopeIn(request: Request): OwnerScope {
+  const identity = identityOf(request)
+  if (identity.seesAll === true) throw missingCredential()
+  return ownerScope(identity)
+}
+
+function idIn(request: Request): string {
+  return parseInput(apiKeyParams, request.params, 'path').id
+}
+
+function bodyIn(request: Request): unknown {
+  if (request.body !== undefined) return request.body
+  throw new AppError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    'Say what the key is to be as JSON with "Content-Type: application/json".',
+  )
+}
+
+function positionIn(cursor: string | undefined): Position | null {
+  if (cursor === undefined) return null
+  const [, at, id] = decodeCursor(cursor, apiKeyCursor)
+  return { at: new Date(at), id }
+}
+
+function keyAsTold(key: ApiKeyRecord) {
+  const { id, prefix, name, owner, createdAt, expiresAt, revokedAt } = key
+  return {
+    id,
+    prefix,
+    name,
+    owner,
+    // What this version doesn't know grants nothing.
+    scopes: key.scopes.filter(isScope),
+    state: revokedAt !== null ? 'revoked' : key.isExpired ? 'expired' : 'active',
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt?.toISOString() ?? null,
+    revoked_at: revokedAt?.toISOString() ?? null,
+  }
+}
