@@ -3,26 +3,64 @@
 import { fileURLToPath } from 'node:url'
 import cors from 'cors'
 import express, { type Express, type RequestHandler, Router } from 'express'
+import type { ApiKeys } from './auth/api-keys.js'
 import { authenticate, type Identify } from './auth/bearer.js'
+import { apiKeyRoutes } from './auth/routes.js'
+import { contentRangePatch } from './dialects/content-range.js'
+import { type OneShotDialect, oneShotDialect } from './dialects/one-shot.js'
+import { sessionDialect } from './dialects/session.js'
 import { type TusDialect, tusDialect } from './dialects/tus.js'
+import { speaksTus } from './dialects/tus-headers.js'
+import { documentationRoutes } from './docs/routes.js'
 import { AppError } from './errors.js'
+import { eventRoutes } from './events/routes.js'
+import type { EventTail } from './events/tail.js'
+import { contentRoutes } from './files/content-routes.js'
+import type { FileRecords } from './files/records.js'
 import { type RetrievalOptions, retrievalRoutes } from './files/routes.js'
+import { allowedMethods } from './http/allowed-methods.js'
+import { mediaTypeOf } from './http/request-body.js'
+import { openApi, operations } from './openapi.js'
 import { type HealthOptions, healthRoutes } from './ops/health.js'
 import { type Log, requestLog } from './ops/log.js'
 import { requestId } from './ops/request-id.js'
+import type { EmlRecords } from './packages/eml-records.js'
+import { emlRoutes, packageEmlRoutes } from './packages/eml-routes.js'
+import type { PackageEnds } from './packages/ends.js'
+import type { PackageFinalizer } from './packages/finalize.js'
+import type { Packages } from './packages/records.js'
+import { packageRoutes } from './packages/routes.js'
 import { noSuchRoute, problemHandler } from './problem.js'
 import type { Store } from './storage/store.js'
 import type { Intake } from './uploads/intake.js'
+import { MERGE_PATCH } from './uploads/operations.js'
+import type { Placement } from './uploads/placement.js'
 import type { Records } from './uploads/records.js'
-import { MERGE_PATCH, uploadRoutes } from './uploads/routes.js'
+import { uploadRoutes } from './uploads/routes.js'
+import { VERSION } from './version.js'
+import type { Dispatcher } from './webhooks/dispatcher.js'
+import type { WebhookRecords } from './webhooks/records.js'
+import { webhookRoutes } from './webhooks/routes.js'
+import type { Sender } from './webhooks/sender.js'
 
 /** Where Vite puts the page, seen from the compiled server. */
 const DASHBOARD = fileURLToPath(new URL('../dashboard', import.meta.url))
 
 export interface AppOptions {
   intake: Intake
+  placement: Placement
   records: Records
+  files: FileRecords
+  packages: Packages
+  finalizer: PackageFinalizer
+  ends: PackageEnds
+  eml: EmlRecords
+  tail: EventTail
+  webhooks: WebhookRecords
+  sender: Sender
+  dispatcher: Dispatcher
   store: Store
+  apiKeys: ApiKeys
   identify: Identify
   health: HealthOptions
   log: Log
@@ -42,31 +80,79 @@ export function createApp(options: AppOptions): Express {
 
   app.use(requestId, requestLog(log), methodOverride)
   app.use(healthRoutes(options.health))
+  app.use(documentationRoutes(() => openApi(VERSION)))
   app.use('/r', retrievalRoutes({ records, store, mode: options.retrievalMode }))
   if (options.corsOrigins.length > 0) app.use(crossOrigin(options.corsOrigins))
-  app.use('/uploads', uploads(options, tusDialect(intake, publicUrl)))
+  const oneShot = oneShotDialect(intake, publicUrl)
+  app.use('/uploads', uploads(options))
+  app.use('/files', files(options, oneShot))
+  app.post('/packages/:id/files', authenticate(options), oneShot.createInPackage)
+  app.use(
+    '/packages',
+    authenticate(options),
+    packageRoutes(options),
+    packageEmlRoutes({ records: options.eml, publicUrl }),
+  )
+  app.use('/eml', authenticate(options), emlRoutes({ records: options.eml, publicUrl }))
+  app.use('/events', authenticate(options), eventRoutes(options))
+  app.use(
+    '/webhooks',
+    authenticate(options),
+    webhookRoutes({ ...options, records: options.webhooks, events: options.tail }),
+  )
+  app.use('/api-keys', authenticate(options), apiKeyRoutes(options))
+  app.use(allowedMethods(operations))
   app.use(dashboard())
   app.use(noSuchRoute)
   app.use(problemHandler(log))
   return app
 }
 
-/** One resource, two dialects: what speaks tus goes there, the rest is REST. */
-function uploads(options: AppOptions, tus: TusDialect): Router {
+/** One resource, three dialects: what speaks tus goes there, bytes and sessions in HTTP's own words too; the rest is REST. */
+function uploads(options: AppOptions): Router {
+  const { intake, publicUrl } = options
+  const tus = tusDialect(intake, publicUrl)
+  const session = sessionDialect(intake, publicUrl)
+  const patchRange = contentRangePatch(intake, publicUrl)
   const router = Router()
   router.use(tusVersionEcho)
   router.options(['/', '/:id'], tus.capabilities)
   router.use(authenticate(options))
-  router.post('/', tus.create)
+  router.post('/', creation(tus), ...session.create)
+  router.post('/:id/complete', ...session.complete)
   router.head('/:id', tus.head)
   router.patch('/:id', (request, response, next) => {
     if (request.is(MERGE_PATCH)) return next()
+    const isTus = request.headers['tus-resumable'] !== undefined
+    if (request.headers['content-range'] !== undefined && !isTus) return patchRange(request, response, next)
     if (request.is('application/json')) {
       throw new AppError('UNSUPPORTED_MEDIA_TYPE', `Send changes with "Content-Type: ${MERGE_PATCH}".`)
     }
     return tus.patch(request, response, next)
   })
   router.use(uploadRoutes(options))
+  return router
+}
+
+/** Goes on to the session for JSON. @throws UNSUPPORTED_MEDIA_TYPE for what is neither that nor tus */
+function creation(tus: TusDialect): RequestHandler {
+  return (request, response, next) => {
+    const { headers } = request
+    if (speaksTus(headers)) return tus.create(request, response, next)
+    if (mediaTypeOf(headers) === 'application/json') return next()
+    throw new AppError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'Open a session with "Content-Type: application/json", or speak tus with "Tus-Resumable: 1.0.0". A whole file in one ' +
+        'request goes to POST /files.',
+    )
+  }
+}
+
+function files(options: AppOptions, oneShot: OneShotDialect): Router {
+  const router = Router()
+  router.use(authenticate(options))
+  router.post('/', oneShot.create)
+  router.use(contentRoutes(options))
   return router
 }
 
@@ -109,6 +195,7 @@ const TUS_HEADERS = [
   'Tus-Max-Size',
   'Tus-Resumable',
   'Tus-Version',
+  'Upload-Concat',
   'Upload-Defer-Length',
   'Upload-Expires',
   'Upload-Length',
@@ -116,12 +203,28 @@ const TUS_HEADERS = [
   'Upload-Offset',
 ]
 
+const API_HEADERS = [
+  'Accept-Ranges',
+  'Content-Disposition',
+  'Content-Range',
+  'ETag',
+  'Link',
+  'Preference-Applied',
+  'Repr-Digest',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-EML-Matched',
+  'X-EML-Missing',
+  'X-EML-Unused',
+  'X-Request-ID',
+]
+
 function crossOrigin(origins: '*' | readonly string[]): RequestHandler {
   return cors((request, answer) => {
     answer(null, {
       origin: origins === '*' ? '*' : [...origins],
       methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
-      exposedHeaders: [...TUS_HEADERS, 'Link', 'Retry-After', 'WWW-Authenticate', 'X-Request-ID'],
+      exposedHeaders: [...TUS_HEADERS, ...API_HEADERS],
       maxAge: 86_400,
       // An OPTIONS that is no preflight asks what tus can do here.
       preflightContinue: request.headers['access-control-request-method'] === undefined,

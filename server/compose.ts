@@ -11,7 +11,16 @@ import { openDatabase } from './database/client.js'
 import { openNotifications } from './database/notifications.js'
 import { DigestPool } from './digests/pool.js'
 import { SLAB_BYTES, SlabPool } from './digests/slabs.js'
+import { EventOrder } from './events/order.js'
+import { EventTail } from './events/tail.js'
+import { FileRecords } from './files/records.js'
 import type { Log } from './ops/log.js'
+import { EmlRecords } from './packages/eml-records.js'
+import { PackageEnds } from './packages/ends.js'
+import { PackageFinalizer } from './packages/finalize.js'
+import { Membership } from './packages/membership.js'
+import { Packages } from './packages/records.js'
+import { RetentionClasses } from './packages/retention.js'
 import { LocalStore } from './storage/local.js'
 import { S3Store } from './storage/s3.js'
 import type { Store } from './storage/store.js'
@@ -21,8 +30,15 @@ import { FreeSpace } from './uploads/free-space.js'
 import { Garbage } from './uploads/garbage.js'
 import { Intake } from './uploads/intake.js'
 import { Leases } from './uploads/leases.js'
+import { Placement } from './uploads/placement.js'
 import { Records } from './uploads/records.js'
 import { Rereader } from './uploads/reread.js'
+import { VERSION } from './version.js'
+import { Dispatcher } from './webhooks/dispatcher.js'
+import { FanOut } from './webhooks/fan-out.js'
+import { WebhookRecords } from './webhooks/records.js'
+import { resolveBySystem } from './webhooks/resolve.js'
+import { Sender } from './webhooks/sender.js'
 
 /** Memory for bytes on their way to the disk, for the whole process. Uploads that find none free wait for some. */
 const LOCAL_BUFFER_BYTES = 32 * 1024 * 1024
@@ -82,8 +98,11 @@ export async function composeService({
   const slabs = new SlabPool(Math.floor(bufferBytes / SLAB_BYTES), () => store.relieveMemory())
   const rereader = new Rereader(store, digests, slabs)
   const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
+  const retentionClasses = new RetentionClasses(config.retentionClasses)
+  const placement = new Placement(records, new Membership(database.prisma, retentionClasses))
   const intake = new Intake({
     records,
+    placement,
     leases,
     store,
     finalizer,
@@ -100,21 +119,50 @@ export async function composeService({
     read: config.apiReadKeys,
     delete: config.apiDeleteKeys,
   })
+  const packageEnds = new PackageEnds(database.prisma, config.maxTtlSeconds)
+  const webhooks = new WebhookRecords(database.prisma)
   const sweep = new Sweep({
     records,
+    intake,
+    packageEnds,
+    webhooks,
     finalizer,
     garbage,
     store,
     log,
     databaseUrl,
     tombstoneTtlSeconds: config.tombstoneTtlSeconds,
+    expiryNoticeSeconds: config.expiryNoticeSeconds,
   })
+
+  const tail = new EventTail(new EventOrder(database.prisma))
+  const sender = new Sender({
+    version: VERSION,
+    resolve: resolveBySystem,
+    allowsPrivate: config.webhookPrivateAddresses,
+  })
+  const dispatcher = new Dispatcher({ records: webhooks, fanOut: new FanOut(webhooks, tail), sender, log })
 
   let isStopping = false
   const app = createApp({
     intake,
+    placement,
     records,
+    files: new FileRecords(database.prisma),
+    packages: new Packages(database.prisma, retentionClasses),
+    finalizer: new PackageFinalizer(database.prisma, retentionClasses, () => ({
+      store: config.store,
+      version: VERSION,
+      publicUrl: publicUrl(),
+    })),
+    ends: packageEnds,
+    eml: new EmlRecords(database.prisma),
+    tail,
+    webhooks,
+    sender,
+    dispatcher,
     store,
+    apiKeys,
     identify: (credential) => apiKeys.identify(credential),
     health: {
       checks: {
@@ -137,7 +185,8 @@ export async function composeService({
     if (isStopping) return
     isStopping = true
     leases.stopAll()
-    await Promise.all([sweep.stop(), finalizer.stop()])
+    // Who waits for events gets the end of the answer, or the server would wait for them.
+    await Promise.all([sweep.stop(), finalizer.stop(), tail.close(), dispatcher.stop()])
   }
 
   return {
@@ -150,6 +199,7 @@ export async function composeService({
       if (store.isShared) sweep.comeAgainAfter(leases.seconds)
       else await records.releaseAllLeases()
       sweep.schedule(config.sweepCron)
+      dispatcher.start()
       void sweep.runQuietly()
     },
     pause,

@@ -9,6 +9,7 @@ import type { Config } from './config.js'
 import { openMigratedDatabase } from './database/open.js'
 import { AppError } from './errors.js'
 import { firstKey } from './first-key.js'
+import { continueWhenRead } from './http/request-body.js'
 import { keepMemorySmall } from './ops/garbage-collector.js'
 import { createLog, type Log } from './ops/log.js'
 
@@ -54,6 +55,7 @@ async function serveOn(
   const service = await composeService({ config, databaseUrl, log, publicUrl: () => publicUrl })
   const server = createServer(HTTP_OPTIONS, service.app)
   server.on('clientError', clientErrorHandler(log))
+  server.on('checkContinue', continueWhenRead(service.app))
   try {
     const key = await firstKey(config, service.apiKeys)
     await service.start()

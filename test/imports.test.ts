@@ -22,17 +22,35 @@ interface Room {
 // What decides: values in, values out.
 const PURE = ['errors', 'pure']
 // What every room over HTTP needs.
-const HTTP = [...PURE, 'auth', 'ops']
+const HTTP = [...PURE, 'auth', 'ops', 'http', 'http rules', 'operations']
 
 const ROOMS: Record<string, Room> = {
   // ---- At the bottom
   errors: { files: /^server\/errors\.ts$/, rooms: [], packages: [] },
   pure: {
     files:
-      /^server\/(units|banner|auth\/(identity|owner-scope)|uploads\/(upload|report|list-query)|files\/byte-range|sweep\/plan|packages\/eml|ops\/redact)\.ts$/,
-    rooms: ['errors'],
-    types: ['digests', 'store'],
-    packages: ['zod'],
+      /^server\/(units|banner|auth\/(identity|owner-scope|grant)|uploads\/(upload|report|list-query|relative-path|file-name)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
+    rooms: ['errors', 'http rules'],
+    types: ['digests', 'store', 'events', 'records', 'operations'],
+    packages: ['canonicalize', 'cborg', 'ipaddr.js', 'node:buffer', 'node:crypto', 'zod'],
+  },
+  // How requests and answers are described, and held against it.
+  'http rules': {
+    files: /^server\/http\/(operation|input|cursor|pages|members|request-body)\.ts$/,
+    rooms: PURE,
+    packages: ['node:http', 'zod'],
+  },
+  operations: {
+    files: /^server\/(\w+\/([a-z]+-)?operations|openapi|openapi\/[a-z-]+)\.ts$/,
+    rooms: [...PURE, 'http rules', 'problem', 'eml'],
+    types: ['events'],
+    packages: ['node:util', 'zod'],
+  },
+  version: { files: /^server\/version\.ts$/, rooms: [], packages: ['node:fs', 'zod'] },
+  eml: {
+    files: /^server\/packages\/eml(-(xml|files|namespaces|text|reader|splice|patch))?\.ts$/,
+    rooms: PURE,
+    packages: ['node:buffer', 'saxes'],
   },
   config: {
     files: /^server\/config\.ts$/,
@@ -49,6 +67,7 @@ const ROOMS: Record<string, Room> = {
     rooms: ['errors', 'database', 'config'],
     packages: ['node:fs/promises'],
   },
+  owners: { files: /^server\/database\/owned-by\.ts$/, rooms: [...PURE, 'prisma client'], packages: [] },
   database: {
     files: /^server\/database\//,
     rooms: ['errors', 'prisma client'],
@@ -56,17 +75,17 @@ const ROOMS: Record<string, Room> = {
   },
   digests: { files: /^server\/digests\//, rooms: ['errors'], packages: ['node:worker_threads'] },
   store: {
-    files: /^server\/storage\/(store|key|or-aborted)\.ts$/,
+    files: /^server\/storage\/(store|key|or-aborted|compose-plan)\.ts$/,
     rooms: ['errors'],
     packages: ['node:stream'],
   },
   'local store': {
-    files: /^server\/storage\/(local|folder-sync|send-file)\.ts$/,
+    files: /^server\/storage\/(local|folder-sync|send-file|compose-file|write-all)\.ts$/,
     rooms: ['errors', 'store'],
     packages: ['@tus/file-store', '@tus/server', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream'],
   },
   's3 store': {
-    files: /^server\/storage\/(s3(-[a-z]+)?|part-memory|turns|outlet)\.ts$/,
+    files: /^server\/storage\/(s3(-[a-z]+)?|part-memory|turns|lanes|outlet)\.ts$/,
     rooms: ['errors', 'store', 'part plan'],
     packages: [
       '@aws-sdk/client-s3',
@@ -78,21 +97,27 @@ const ROOMS: Record<string, Room> = {
     ],
   },
   'part plan': { files: /^server\/storage\/part-plan\.ts$/, rooms: ['errors'], packages: [] },
-  events: { files: /^server\/events\/log\.ts$/, rooms: [...PURE, 'database', 'prisma client'], packages: [] },
+  events: {
+    files: /^server\/events\/(log|order|tail)\.ts$/,
+    rooms: [...PURE, 'database', 'owners', 'prisma client'],
+    packages: ['node:timers/promises'],
+  },
   records: {
-    files: /^server\/uploads\/(records|garbage|patience)\.ts$/,
-    rooms: [...PURE, 'random', 'database', 'prisma client', 'events', 'digests', 'store'],
-    packages: ['pino'],
+    files:
+      /^server\/(uploads\/(records|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|eml-records)|webhooks\/records)\.ts$/,
+    rooms: [...PURE, 'random', 'database', 'owners', 'prisma client', 'events', 'digests', 'store'],
+    types: ['webhooks'],
+    packages: ['pino', 'node:crypto'],
   },
   'api keys': {
-    files: /^server\/auth\/(api-keys|keys-command)\.ts$/,
-    rooms: [...PURE, 'database', 'prisma client'],
+    files: /^server\/auth\/(api-keys|keys-command|trusted-keys)\.ts$/,
+    rooms: [...PURE, 'owners', 'database', 'prisma client'],
     packages: ['node:crypto', 'node:perf_hooks', 'node:util'],
   },
 
   // ---- What happens to an upload, whoever asks
   intake: {
-    files: /^server\/uploads\/(intake|finalize|reread|receive|leases|free-space|group-commit)\.ts$/,
+    files: /^server\/uploads\/(intake|placement|finalize|reread|receive|leases|free-space|group-commit)\.ts$/,
     rooms: [...PURE, 'random', 'records', 'store', 'digests'],
     types: ['database'],
     packages: ['node:crypto', 'node:stream', 'pino'],
@@ -101,6 +126,12 @@ const ROOMS: Record<string, Room> = {
     files: /^server\/sweep\/sweep\.ts$/,
     rooms: [...PURE, 'records', 'intake', 'store'],
     packages: ['node-cron', 'pg', 'pino'],
+  },
+
+  webhooks: {
+    files: /^server\/webhooks\/(random|resolve|sender|fan-out|dispatcher)\.ts$/,
+    rooms: [...PURE, 'records', 'random'],
+    packages: ['node:*', 'pino'],
   },
 
   // ---- What speaks HTTP
@@ -114,6 +145,17 @@ const ROOMS: Record<string, Room> = {
     rooms: PURE,
     packages: ['express', 'passport', 'passport-http-bearer', 'node:http'],
   },
+  'api key routes': {
+    files: /^server\/auth\/routes\.ts$/,
+    rooms: HTTP,
+    types: ['api keys'],
+    packages: ['express'],
+  },
+  http: {
+    files: /^server\/http\/(answer|allowed-methods)\.ts$/,
+    rooms: [...PURE, 'http rules'],
+    packages: ['express'],
+  },
   problem: {
     files: /^server\/(problem|lingering-close|client-error)\.ts$/,
     rooms: [...PURE, 'ops'],
@@ -124,29 +166,76 @@ const ROOMS: Record<string, Room> = {
     rooms: [...HTTP, 'intake'],
     packages: ['@tus/server', 'express', 'node:async_hooks', 'node:stream', 'node:stream/promises'],
   },
+  'other dialects': {
+    files: /^server\/dialects\/(one-shot|multipart|session|content-range)(-[a-z]+)?\.ts$/,
+    rooms: [...HTTP, 'intake'],
+    types: ['digests', 'records'],
+    packages: [
+      '@fastify/busboy',
+      'canonicalize',
+      'express',
+      'zod',
+      'node:crypto',
+      'node:http',
+      'node:stream',
+    ],
+  },
   'upload routes': {
     files: /^server\/uploads\/routes\.ts$/,
-    rooms: [...HTTP, 'random', 'intake', 'records'],
-    packages: ['express', 'zod'],
+    rooms: [...HTTP, 'random', 'intake', 'records', 'eml'],
+    packages: ['express'],
   },
-  'retrieval routes': {
-    files: /^server\/files\/routes\.ts$/,
+  'file routes': {
+    files: /^server\/files\/(routes|content-routes|send)\.ts$/,
     rooms: [...HTTP, 'records', 'store'],
+    types: ['intake'],
     packages: ['content-disposition', 'express'],
+  },
+  'package routes': {
+    files: /^server\/packages\/(routes|eml-routes)\.ts$/,
+    rooms: [...HTTP, 'records', 'eml'],
+    types: ['intake'],
+    packages: [
+      'express',
+      'zod',
+      'node:crypto',
+      'node:stream',
+      'node:stream/promises',
+      'node:timers/promises',
+    ],
+  },
+  'event routes': {
+    files: /^server\/events\/(routes|stream)\.ts$/,
+    rooms: HTTP,
+    types: ['events'],
+    packages: ['cborg', 'express', 'node:http'],
+  },
+  'webhook routes': {
+    files: /^server\/webhooks\/routes\.ts$/,
+    rooms: [...HTTP, 'records', 'random', 'webhooks'],
+    packages: ['express'],
+  },
+  documentation: {
+    files: /^server\/docs\//,
+    rooms: HTTP,
+    packages: ['express', 'node:crypto', 'node:module', 'node:path'],
   },
 
   // ---- At the top: what puts it together
   app: {
     files: /^server\/app\.ts$/,
-    rooms: [...HTTP, 'problem', 'tus dialect', 'upload routes', 'retrieval routes'],
-    types: ['intake', 'records', 'store'],
+    rooms: [
+      ...[...HTTP, 'problem', 'version', 'documentation', 'tus dialect', 'other dialects', 'upload routes'],
+      ...['file routes', 'package routes', 'event routes', 'webhook routes', 'api key routes'],
+    ],
+    types: ['intake', 'records', 'store', 'events', 'webhooks', 'api keys'],
     packages: ['cors', 'express', 'node:url'],
   },
   compose: {
     files: /^server\/compose\.ts$/,
     rooms: [
       ...[...HTTP, 'app', 'config', 'database', 'digests', 'local store', 's3 store', 'store', 'events'],
-      ...['records', 'api keys', 'intake', 'sweep'],
+      ...['records', 'api keys', 'intake', 'sweep', 'version', 'webhooks'],
     ],
     packages: ['express', 'node:crypto', 'node:os', 'node:path'],
   },
@@ -156,6 +245,7 @@ const ROOMS: Record<string, Room> = {
       ...PURE,
       'compose',
       'config',
+      'http rules',
       'database',
       'database start',
       'api keys',
