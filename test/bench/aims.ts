@@ -62,6 +62,9 @@ function localAims(workload: Workload): readonly Aim[] {
     limit('loop.bigfile', 10),
     limit('loop.parallel', 10),
     ...[...workload.readyBytes, workload.bigBytes].map((sizeBytes) => limit(readyMetric(sizeBytes), 100)),
+    limit('events', 1000, 'max'),
+    limit('packages', 2000),
+    count('lists', 2),
     limit('state', 10),
   ]
 }

@@ -66,11 +66,29 @@ export interface DownloadResult {
   readonly sha256: string | null
 }
 
+export interface FollowTask {
+  readonly target: Target
+  readonly readerCount: number
+  readonly eventsPerSecond: number
+  readonly seconds: number
+  /** Of each upload; uploads make the events. */
+  readonly sizeBytes: number
+  readonly seed: number
+}
+
+/** `paths` are the uploads', in the order of their indexes. */
+export interface FollowResult extends ManyResult {
+  /** From an event's time to its arrival, over all events and readers. */
+  readonly medianDelayMs: number
+  readonly latestDelayMs: number
+}
+
 export interface LoadTasks {
   upload: { task: UploadTask; result: UploadResult }
   parallel: { task: ParallelTask; result: ParallelResult }
   smallFiles: { task: SmallFilesTask; result: ManyResult }
   download: { task: DownloadTask; result: DownloadResult }
+  follow: { task: FollowTask; result: FollowResult }
 }
 
 export type LoadKind = keyof LoadTasks

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import { type Answer, parseHead } from './answer.js'
 import { HttpConnection, headBytes, requestBytes } from './connection.js'
+import { followEvents } from './event-readers.js'
 import type {
   DownloadResult,
   DownloadTask,
@@ -45,6 +46,8 @@ function perform(request: LoadRequest): Promise<LoadTasks[LoadRequest['kind']]['
       return sendSmallFiles(request.task)
     case 'download':
       return download(request.task)
+    case 'follow':
+      return followEvents(request.task)
   }
 }
 

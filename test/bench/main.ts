@@ -12,7 +12,10 @@ import { type BenchOptions, type FlagSet, readOptions, usage } from './options.j
 import { bigFile } from './rows/big-file.js'
 import { digestState } from './rows/digest-state.js'
 import { download } from './rows/download.js'
+import { events } from './rows/events.js'
 import { instances } from './rows/instances.js'
+import { lists } from './rows/lists.js'
+import { packages } from './rows/packages.js'
 import { crowd, parallel } from './rows/parallel.js'
 import { ready } from './rows/ready.js'
 import type { Row } from './rows/row.js'
@@ -24,7 +27,7 @@ import { rotated } from './statistics.js'
 import { renderSamples, renderVerdicts } from './table.js'
 
 const allRows: readonly Row[] = [
-  ...[bigFile, parallel, crowd, smallFiles, instances, download, ready, digestState],
+  ...[bigFile, parallel, crowd, smallFiles, instances, download, ready, events, packages, lists, digestState],
 ]
 const storeTitles: Readonly<Record<StoreName, string>> = {
   local: 'In a local folder',

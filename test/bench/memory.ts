@@ -13,6 +13,11 @@ export async function peakResidentBytes(pid: number): Promise<number> {
   return kibibytesOf(await readFile(`/proc/${pid}/status`, 'utf8'), 'VmHWM') * 1024
 }
 
+/** What is resident now, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  return kibibytesOf(await readFile(`/proc/${pid}/status`, 'utf8'), 'VmRSS') * 1024
+}
+
 /**
  * What the PostgreSQL processes that work in a folder under `directory` hold together, in bytes; 0 when there are none.
  *

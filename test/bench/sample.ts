@@ -42,6 +42,12 @@ export interface Workload {
   readonly instancesBytes: number
   /** Sizes whose time from last byte to `ready` is measured, besides the big one. */
   readonly readyBytes: readonly number[]
+  readonly eventReaderCount: number
+  readonly eventsPerSecond: number
+  readonly eventSeconds: number
+  readonly packageFileCount: number
+  /** Few, and many: of a thousand owners each. */
+  readonly listedUploadCounts: readonly [number, number]
 }
 
 const MIB = 1024 * 1024
@@ -58,6 +64,11 @@ export const fullWorkload: Workload = {
   instancesCount: 16,
   instancesBytes: 64 * MIB,
   readyBytes: [MIB, 64 * MIB],
+  eventReaderCount: 500,
+  eventsPerSecond: 50,
+  eventSeconds: 10,
+  packageFileCount: 10_000,
+  listedUploadCounts: [10_000, 1_000_000],
 }
 
 export const quickWorkload: Workload = {
@@ -75,6 +86,9 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
   const crowd = `${workload.crowdCount} × ${sizeText(workload.crowdBytes)}`
   const small = `${workload.smallFileCount} files of ${sizeText(workload.smallFileBytes)}`
   const instances = `${workload.instancesCount} × ${sizeText(workload.instancesBytes)}`
+  const following = `${workload.eventReaderCount} event streams, ${workload.eventsPerSecond} events/s`
+  const files = `a package of ${workload.packageFileCount} files`
+  const [few, many] = workload.listedUploadCounts
   // Only the sink says how long the completion took.
   const untilReady = store === 's3-sink' ? 'last byte to ready, less the completion' : 'last byte to ready'
   return [
@@ -110,6 +124,23 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
     { id: 'requests.bigfile', title: `S3 requests besides the parts, ${big} PATCH`, unit: 'requests' },
     { id: 'requests.crowd', title: `S3 requests besides the parts, one of ${crowd}`, unit: 'requests' },
     { id: 'requests.smallfiles', title: 'S3 requests for a small file', unit: 'requests' },
+    { id: 'events', title: `${following}, the latest delivery`, unit: 'ms' },
+    { id: 'median.events', title: `${following}, the median delivery`, unit: 'ms' },
+    { id: 'loop.events', title: `event-loop delay p99, ${following}`, unit: 'ms' },
+    { id: 'memory-before.events', title: `resident at the start, ${following}`, unit: 'MB' },
+    { id: 'memory-after.events', title: `resident at the end, ${following}`, unit: 'MB' },
+    { id: 'packages', title: `finalizing ${files}`, unit: 'ms' },
+    { id: 'loop.packages', title: `event-loop delay p99, finalizing ${files}`, unit: 'ms' },
+    { id: 'manifest', title: `the manifest of ${files}`, unit: 'ms' },
+    { id: 'memory.manifest', title: `memory for the manifest of ${files}`, unit: 'MB' },
+    ...workload.listedUploadCounts.map((count): Metric => {
+      return {
+        id: listMetric(count),
+        title: `GET /uploads of ${count}, filtered and sorted, p95`,
+        unit: 'ms',
+      }
+    }),
+    { id: 'lists', title: `GET /uploads, ${many} / ${few}`, unit: '×' },
     { id: 'state', title: 'digest state, load and save', unit: 'µs' },
   ]
 }
@@ -117,6 +148,11 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
 /** The id of the metric for one size. */
 export function readyMetric(sizeBytes: number): string {
   return `ready.${sizeBytes}`
+}
+
+/** The id of the metric for that many uploads. */
+export function listMetric(count: number): string {
+  return `lists.${count}`
 }
 
 /** `1 GiB`, `64 MiB`, `10 KiB`. */

@@ -10,7 +10,7 @@ import type { BenchServer } from '../servers.js'
 import type { Sink, SinkFigures } from '../sink/client.js'
 import { TempFolderWatch } from '../temp-folder.js'
 
-const MEGABYTE = 1_000_000
+export const MEGABYTE = 1_000_000
 
 export interface RoundContext {
   readonly round: number
