@@ -50,7 +50,7 @@ export async function storedSize(dataDir: string, id: string): Promise<number | 
 
 /** The report once `until` says so; throws with the last one after `timeoutMs`. */
 export async function reportWhen(
-  tus: RawTus,
+  tus: Pick<RawTus, 'report'>,
   id: string,
   until: (report: Report) => boolean,
   timeoutMs = 10_000,

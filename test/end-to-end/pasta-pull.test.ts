@@ -132,7 +132,7 @@ describe('a pull', () => {
       tus = rawTus(brief)
       const report = await uploaded(bytesFrom(5, 200_000))
       expect((await pull(String(report.retrieval_url))).statusLine).toBe('HTTP/1.1 200 OK')
-      await sleep(new Date(report.expires_at).getTime() - Date.now() + 100)
+      await sleep(new Date(String(report.expires_at)).getTime() - Date.now() + 100)
       expect((await pull(String(report.retrieval_url))).statusLine).toBe('HTTP/1.1 410 Gone')
     } finally {
       tus = rawTus(server)

@@ -31,6 +31,7 @@ beforeAll(async () => {
     log: pino({ level: 'silent' }),
     databaseUrl: ground.databaseUrl,
     tombstoneTtlSeconds: 3600,
+    expiryNoticeSeconds: 60,
   })
 })
 afterAll(async () => {

@@ -34,7 +34,7 @@ afterAll(async () => {
   await line.cut()
   await database.drop()
 })
-beforeEach(() => rowsOf(server, 'TRUNCATE parts, uploads'))
+beforeEach(() => rowsOf(server, 'TRUNCATE parts, uploads CASCADE'))
 
 interface Sending {
   upload: Upload
