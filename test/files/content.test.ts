@@ -276,7 +276,7 @@ describe('DELETE', () => {
 test('other methods say which there are', async () => {
   const digest = '0'.repeat(64)
   for (const [path, allow] of [
-    [`/files/${digest}`, 'GET, HEAD, DELETE'],
+    [`/files/${digest}`, 'DELETE, GET, HEAD'],
     [`/files/${digest}/info`, 'GET, HEAD'],
     [`/files/${digest}/download`, 'GET, HEAD'],
   ] as const) {

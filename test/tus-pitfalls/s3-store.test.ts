@@ -87,7 +87,8 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     // The part that replaces the tail is in S3, but nobody has heard of it yet.
     const held = ground.proxy.hold({ operation: 'UploadPart', nth: 1, key: id })
     const patch = tus.startPatch(id, 3 * MIB, source.byteLength - 3 * MIB)
-    await patch.write(source.subarray(3 * MIB))
+    // Not to the end: the last bytes are a part of their own, which might come first and be the one that is held.
+    await patch.write(source.subarray(3 * MIB, PART_BYTES))
     await held.reached
     expect(await storedOf(id)).toEqual(expect.arrayContaining(tail))
     await server.kill()
