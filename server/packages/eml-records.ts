@@ -1,10 +1,12 @@
 // What EML asks of the records: which package, and its files. Owners are kept apart here.
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
-import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
+import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
+import { ownedBy } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
 import { isId } from '../uploads/random.js'
+import { noSuchPackage } from './package.js'
 
 /** A file that is in a package, or on its way there. */
 export interface FileRow {
@@ -37,15 +39,12 @@ export class EmlRecords {
 
   /** The id of the package, open or finalized. @throws NOT_FOUND, GONE */
   async packageById(id: string, scope: OwnerScope): Promise<string> {
-    const owned = scope === EVERYONE ? Prisma.sql`TRUE` : Prisma.sql`owner = ${scope}`
     const [found] = isId(id)
       ? await this.#query<Found>(
-          Prisma.sql`SELECT id, state::text AS state FROM packages WHERE id = ${id} AND ${owned}`,
+          Prisma.sql`SELECT id, state::text AS state FROM packages WHERE id = ${id} AND ${ownedBy(scope)}`,
         )
       : []
-    if (found === undefined) {
-      throw new AppError('NOT_FOUND', 'There is no such package. GET /packages lists yours.')
-    }
+    if (found === undefined) throw noSuchPackage()
     if (found.state !== 'open' && found.state !== 'finalized') {
       throw new AppError('GONE', `Package ${id} was ${found.state}. Its files are gone with it.`)
     }
