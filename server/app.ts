@@ -83,24 +83,25 @@ export function createApp(options: AppOptions): Express {
   app.use(documentationRoutes(() => openApi(VERSION)))
   app.use('/r', retrievalRoutes({ records, store, mode: options.retrievalMode }))
   if (options.corsOrigins.length > 0) app.use(crossOrigin(options.corsOrigins))
+  const signedIn = authenticate(options)
   const oneShot = oneShotDialect(intake, publicUrl)
-  app.use('/uploads', uploads(options))
-  app.use('/files', files(options, oneShot))
-  app.post('/packages/:id/files', authenticate(options), oneShot.createInPackage)
+  app.use('/uploads', uploads(options, signedIn))
+  app.use('/files', signedIn, files(options, oneShot))
+  app.post('/packages/:id/files', signedIn, oneShot.createInPackage)
   app.use(
     '/packages',
-    authenticate(options),
+    signedIn,
     packageRoutes(options),
     packageEmlRoutes({ records: options.eml, publicUrl }),
   )
-  app.use('/eml', authenticate(options), emlRoutes({ records: options.eml, publicUrl }))
-  app.use('/events', authenticate(options), eventRoutes(options))
+  app.use('/eml', signedIn, emlRoutes({ records: options.eml, publicUrl }))
+  app.use('/events', signedIn, eventRoutes(options))
   app.use(
     '/webhooks',
-    authenticate(options),
+    signedIn,
     webhookRoutes({ ...options, records: options.webhooks, events: options.tail }),
   )
-  app.use('/api-keys', authenticate(options), apiKeyRoutes(options))
+  app.use('/api-keys', signedIn, apiKeyRoutes(options))
   app.use(allowedMethods(operations))
   app.use(dashboard())
   app.use(noSuchRoute)
@@ -109,7 +110,7 @@ export function createApp(options: AppOptions): Express {
 }
 
 /** One resource, three dialects: what speaks tus goes there, bytes and sessions in HTTP's own words too; the rest is REST. */
-function uploads(options: AppOptions): Router {
+function uploads(options: AppOptions, signedIn: RequestHandler): Router {
   const { intake, publicUrl } = options
   const tus = tusDialect(intake, publicUrl)
   const session = sessionDialect(intake, publicUrl)
@@ -117,7 +118,7 @@ function uploads(options: AppOptions): Router {
   const router = Router()
   router.use(tusVersionEcho)
   router.options(['/', '/:id'], tus.capabilities)
-  router.use(authenticate(options))
+  router.use(signedIn)
   router.post('/', creation(tus), ...session.create)
   router.post('/:id/complete', ...session.complete)
   router.head('/:id', tus.head)
@@ -150,7 +151,6 @@ function creation(tus: TusDialect): RequestHandler {
 
 function files(options: AppOptions, oneShot: OneShotDialect): Router {
   const router = Router()
-  router.use(authenticate(options))
   router.post('/', oneShot.create)
   router.use(contentRoutes(options))
   return router

@@ -4,8 +4,7 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { json, type Request, type RequestHandler, type Response } from 'express'
 import type { z } from 'zod'
-import { identityOf } from '../auth/bearer.js'
-import { checkScope } from '../auth/identity.js'
+import { identityOf, requireScope } from '../auth/bearer.js'
 import { ownerScope } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
@@ -60,10 +59,7 @@ export function sessionDialect(intake: Intake, publicUrl: () => string): Session
   return { create: [mayUpload, jsonBody, create], complete: [mayUpload, onlyJson, jsonBody, complete] }
 }
 
-const mayUpload: RequestHandler = (request, _response, next) => {
-  checkScope(identityOf(request), 'upload')
-  next()
-}
+const mayUpload = requireScope('upload')
 
 /** No body is fine; one that isn't JSON would be overlooked. */
 const onlyJson: RequestHandler = (request, _response, next) => {

@@ -74,20 +74,18 @@ export async function endUploads(
 /**
  * Ends an upload because its owner asked.
  *
+ * @returns null when it was moved to another package before we had its row: to be tried again in another transaction, since
+ * packages are locked first
  * @throws PACKAGE_FINALIZED
  */
-export async function endAsked(transaction: Transaction, id: string): Promise<Ended> {
-  for (;;) {
-    const packageId = await assertMayChange(transaction, id)
-    const isThere = Prisma.sql`(package_path IS NULL OR package_id IS NOT DISTINCT FROM ${packageId})`
-    const ended = await endUploads(transaction, Prisma.sql`id = ${id} AND ${HAS_NOT_ENDED} AND ${isThere}`)
-    if (ended.uploads.length > 0) return ended
-    const left = await transaction.$queryRaw<
-      unknown[]
-    >`SELECT FROM uploads WHERE id = ${id} AND ${HAS_NOT_ENDED}`
-    // Else it was moved to another package before we had its row.
-    if (left.length === 0) return ended
-  }
+export async function endAsked(transaction: Transaction, id: string): Promise<Ended | null> {
+  const packageId = await assertMayChange(transaction, id)
+  const isThere = Prisma.sql`(package_path IS NULL OR package_id IS NOT DISTINCT FROM ${packageId})`
+  const ended = await endUploads(transaction, Prisma.sql`id = ${id} AND ${HAS_NOT_ENDED} AND ${isThere}`)
+  if (ended.uploads.length > 0) return ended
+  const left = await transaction.$queryRaw<unknown[]>`
+    SELECT FROM uploads WHERE id = ${id} AND ${HAS_NOT_ENDED}`
+  return left.length === 0 ? ended : null
 }
 
 /**

@@ -78,12 +78,7 @@ export class Finalizer {
 
   /** As `finish`, for an upload whose every byte is in the records: they tell its digests, or that it has to be read again. */
   finishWhole(lease: Lease, upload: Upload): Promise<Upload> {
-    return this.finish(lease, upload, this.digestsOf(upload), EMPTY_LEDGER)
-  }
-
-  /** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
-  digestsOf(upload: Upload): Digests | null {
-    return knownDigests(upload)
+    return this.finish(lease, upload, knownDigests(upload), EMPTY_LEDGER)
   }
 
   /**
@@ -265,7 +260,8 @@ function assertSource({ uploadId, state, objectKey, sizeBytes }: ConcatSource): 
   throw new AppError('NOT_FOUND', `Part ${uploadId} of the concatenation has ended.`)
 }
 
-function knownDigests(upload: Upload): Digests | null {
+/** The digests of a whole upload, as far as its record tells; null when its bytes have to be read again. */
+export function knownDigests(upload: Upload): Digests | null {
   const { md5, sha1, sha256, digestState, state } = upload
   if (md5 !== null && sha1 !== null && sha256 !== null) return { md5, sha1, sha256 }
   if (upload.offsetBytes === 0n) return new RunningDigest().digests()

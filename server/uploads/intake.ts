@@ -16,7 +16,7 @@ import {
   type Store,
   type TemporaryWriter,
 } from '../storage/store.js'
-import type { Finalizer } from './finalize.js'
+import { type Finalizer, knownDigests } from './finalize.js'
 import type { FreeSpace } from './free-space.js'
 import type { Garbage } from './garbage.js'
 import { GroupCommit } from './group-commit.js'
@@ -421,7 +421,7 @@ export class Intake {
    * @throws OFFSET_MISMATCH when bytes are missing, with the offset; HASH_MISMATCH; as `begin` for its place; GONE; LOCKED
    */
   async complete(uploadId: string, scope: OwnerScope, completion: Completion): Promise<Upload> {
-    const { records, finalizer } = this.#options
+    const { records } = this.#options
     const { declared } = completion
     let upload = await records.get(uploadId, scope)
     assertAlive(upload)
@@ -438,7 +438,7 @@ export class Intake {
       if (claimed.lease === null) upload = claimed.upload
       else return this.#completeHeld(claimed.lease, claimed.upload, completion)
     }
-    const digests = finalizer.digestsOf(upload)
+    const digests = knownDigests(upload)
     const mismatch = digests === null ? null : declaredMismatch(declared, digests)
     if (mismatch !== null) throw mismatch
     return this.#settle(upload, completion)

@@ -17,6 +17,7 @@ import {
   assertMayChange,
   assertNotFinalized,
   bothRooms,
+  type Ended,
   endAsked,
   endUploads,
   HAS_NOT_ENDED,
@@ -467,11 +468,15 @@ export class Records {
     id: string,
     when: 'asked' | 'past-end' | 'abandoned' = 'asked',
   ): Promise<{ upload: Upload; discarded: Discarded[] } | null> {
-    const { uploads, discarded } = await this.#transaction(async (transaction) => {
-      if (when === 'asked') return endAsked(transaction, id)
-      const isDue = when === 'past-end' ? IS_PAST_END : IS_ABANDONED
-      return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, when === 'past-end')
-    })
+    let ended: Ended | null = null
+    while (ended === null) {
+      ended = await this.#transaction((transaction) => {
+        if (when === 'asked') return endAsked(transaction, id)
+        const isDue = when === 'past-end' ? IS_PAST_END : IS_ABANDONED
+        return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, when === 'past-end')
+      })
+    }
+    const { uploads, discarded } = ended
     return uploads[0] === undefined ? null : { upload: uploads[0], discarded }
   }
 
