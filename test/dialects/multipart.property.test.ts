@@ -64,8 +64,9 @@ const contents = fc.oneof(
       { maxLength: 40 },
     )
     .map((pieces) => pieces.join('').replaceAll(`\r\n--${BOUNDARY}`, ''))
-    // The line break before the file's first byte belongs to its headers, but one could begin a boundary with it.
-    .filter((text) => !text.startsWith(`--${BOUNDARY}`))
+    // Taking one out may join another. And the line break before the file's first byte belongs to its headers, but one could
+    // begin a boundary with it.
+    .filter((text) => !text.includes(`\r\n--${BOUNDARY}`) && !text.startsWith(`--${BOUNDARY}`))
     .map((text) => Buffer.from(text)),
 )
 
