@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import {
   ConfigError,
   configTable,
@@ -62,6 +62,32 @@ describe('defaults', () => {
       ],
       expiryNoticeSeconds: 3 * 86_400,
       webhookPrivateAddresses: false,
+      authPreset: 'none',
+      authPublicKeyFile: undefined,
+      authJwksFile: undefined,
+      authJwksUrl: undefined,
+      authAlgorithms: undefined,
+      authIssuer: undefined,
+      authAudience: undefined,
+      authHostedDomain: undefined,
+      authIamUrl: undefined,
+      authScopes: [{ principal: '*', scopes: ['upload', 'read', 'delete'] }],
+      apiKeysDir: undefined,
+      quotaBytes: undefined,
+      quotaFiles: undefined,
+      quotaOpenUploads: undefined,
+      rateLimitKey: undefined,
+      rateLimitAddress: undefined,
+      rateLimitStore: 'memory',
+      trustProxy: 0,
+      minUploadRate: 128,
+      maxConnectionsPerAddress: 1000,
+      retrievalUrl: undefined,
+      onReadyCommand: undefined,
+      onReadyUrl: undefined,
+      onReadyTimeoutSeconds: 900,
+      eventTtlSeconds: 365 * 86_400,
+      commandEnvironment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
     })
   })
 
@@ -72,7 +98,10 @@ describe('defaults', () => {
   test('The table names every setting once, with a default and a meaning', () => {
     const table = configTable()
     expect(new Set(table.map((row) => row.name)).size).toBe(table.length)
-    expect(table.length).toBe(Object.keys(readConfig({})).length)
+    // One field is no setting of ours: what commands get of the environment.
+    const { commandEnvironment, ...fields } = readConfig({})
+    expect(table.length).toBe(Object.keys(fields).length)
+    expect(Object.keys(commandEnvironment)).toEqual(['PATH', 'LANG'])
     for (const row of table) {
       expect(row.default).not.toBe('')
       expect(row.meaning).not.toBe('')
@@ -157,6 +186,69 @@ describe('right values', () => {
       { apiReadKeys: [key], apiDeleteKeys: [`${key}d`, `${key}e`] },
     ],
     [{ API_READ_KEYS: key }, { apiUploadKeys: [], apiReadKeys: [key], apiDeleteKeys: [] }],
+    [
+      { PATH: '/opt/bin', LANG: 'de_DE.UTF-8', AWS_SECRET_ACCESS_KEY: 'hunter2' },
+      { commandEnvironment: { PATH: '/opt/bin', LANG: 'de_DE.UTF-8' } },
+    ],
+    [
+      { AUTH_JWKS_URL: 'https://iam.example.org/jwks.json', AUTH_ISSUER: 'https://iam.example.org' },
+      { authJwksUrl: 'https://iam.example.org/jwks.json', authIssuer: 'https://iam.example.org' },
+    ],
+    [
+      {
+        AUTH_JWKS_URL: 'http://localhost:9000/jwks.json',
+        AUTH_ISSUER: 'i',
+        AUTH_AUDIENCE: 'a',
+        AUTH_HOSTED_DOMAIN: 'd',
+      },
+      { authJwksUrl: 'http://localhost:9000/jwks.json', authAudience: 'a', authHostedDomain: 'd' },
+    ],
+    [
+      { AUTH_PUBLIC_KEY_FILE: '/etc/iam.pem', AUTH_ISSUER: 'i', AUTH_ALGORITHMS: 'ES256, EdDSA' },
+      { authPublicKeyFile: '/etc/iam.pem', authAlgorithms: ['ES256', 'EdDSA'] },
+    ],
+    [
+      { AUTH_JWKS_FILE: '/etc/jwks.json', AUTH_ISSUER: 'i', AUTH_IAM_URL: 'https://iam.example.org/' },
+      { authJwksFile: '/etc/jwks.json', authIamUrl: 'https://iam.example.org', authAlgorithms: undefined },
+    ],
+    // A principal may have colons itself.
+    [
+      { AUTH_SCOPES: '*:read, EDI-1f:upload+read, urn:lter:ntl:admin' },
+      {
+        authScopes: [
+          { principal: '*', scopes: ['read'] },
+          { principal: 'EDI-1f', scopes: ['upload', 'read'] },
+          { principal: 'urn:lter:ntl', scopes: ['admin'] },
+        ],
+      },
+    ],
+    [{ API_KEYS_DIR: '/etc/keys' }, { apiKeysDir: '/etc/keys' }],
+    [
+      { QUOTA_BYTES: '1TiB', QUOTA_FILES: '1000', QUOTA_OPEN_UPLOADS: '1' },
+      { quotaBytes: 1024 ** 4, quotaFiles: 1000, quotaOpenUploads: 1 },
+    ],
+    [
+      { QUOTA_BYTES: 'none', MIN_UPLOAD_RATE: 'none', MAX_CONNECTIONS_PER_ADDRESS: 'none' },
+      { quotaBytes: undefined, minUploadRate: undefined, maxConnectionsPerAddress: undefined },
+    ],
+    [
+      { RATE_LIMIT_KEY: '600/1m', RATE_LIMIT_ADDRESS: '1/1d', RATE_LIMIT_STORE: 'postgres' },
+      {
+        rateLimitKey: { requests: 600, windowSeconds: 60 },
+        rateLimitAddress: { requests: 1, windowSeconds: 86_400 },
+        rateLimitStore: 'postgres',
+      },
+    ],
+    [{ TRUST_PROXY: 'none' }, { trustProxy: 0 }],
+    [{ TRUST_PROXY: '2' }, { trustProxy: 2 }],
+    [{ TRUST_PROXY: '10.0.0.0/8, ::1, fd00::/8' }, { trustProxy: ['10.0.0.0/8', '::1', 'fd00::/8'] }],
+    [{ MIN_UPLOAD_RATE: '1KiB' }, { minUploadRate: 1024 }],
+    [{ MAX_CONNECTIONS_PER_ADDRESS: '50' }, { maxConnectionsPerAddress: 50 }],
+    [{ RETRIEVAL_URL: 'https://files.example.org/' }, { retrievalUrl: 'https://files.example.org' }],
+    [{ ON_READY_COMMAND: 'clamdscan --fdpass -' }, { onReadyCommand: 'clamdscan --fdpass -' }],
+    [{ ON_READY_URL: 'http://scanner:3310/scan' }, { onReadyUrl: 'http://scanner:3310/scan' }],
+    [{ ON_READY_TIMEOUT: '30s' }, { onReadyTimeoutSeconds: 30 }],
+    [{ EVENT_TTL: '30d' }, { eventTtlSeconds: 30 * 86_400 }],
   ])('%j', (environment: Environment, expected) => {
     expect(readConfig(environment)).toMatchObject(expected)
   })
@@ -219,6 +311,33 @@ describe('wrong values', () => {
     ['DELETE_STRICT_404', ['yes', '1', 'TRUE']],
     ['ANON_READ', ['maybe']],
     ['NO_PROGRESS_TIMEOUT', ['60', '0s', '2d']],
+    ['AUTH_PRESET', ['EDI', 'okta']],
+    ['AUTH_SCOPES', ['*', '*:all', ':read', '*:read+', 'a b:read', '*:upload,b']],
+    ['QUOTA_BYTES', ['0', '-1', '1.5GiB', 'unlimited']],
+    ['QUOTA_FILES', ['0', '1e3', '10KiB']],
+    ['QUOTA_OPEN_UPLOADS', ['0', '1.5', 'None']],
+    ['RATE_LIMIT_KEY', ['600', '600/', '0/1m', '600/1x', '600/0s', '600/2d', '-1/1m', '1.5/1m']],
+    ['RATE_LIMIT_ADDRESS', ['none', '1m/600', '600 / 1m', '9999999999/1m']],
+    ['RATE_LIMIT_STORE', ['redis', 'Memory']],
+    [
+      'TRUST_PROXY',
+      [
+        'true',
+        '100',
+        '-1',
+        '10.0.0.0/33',
+        '10.0.0.0/0',
+        '::/129',
+        'proxy.example.org',
+        '1.2.3',
+        'fe80::1%eth0',
+      ],
+    ],
+    ['MIN_UPLOAD_RATE', ['0', '128B', '1/s']],
+    ['MAX_CONNECTIONS_PER_ADDRESS', ['0', '10k', '1.5']],
+    ['RETRIEVAL_URL', ['files.example.org', 'https://x/r', 'https://u:p@x', 'ftp://x']],
+    ['ON_READY_TIMEOUT', ['0s', '2d', '30']],
+    ['EVENT_TTL', ['0d', '365', 'never']],
   ])('%s refuses %j, and says its name, its value and what is allowed', (name, values) => {
     for (const value of values) {
       const problems = problemsOf({ [name]: value })
@@ -227,6 +346,22 @@ describe('wrong values', () => {
       // But for what may be a password.
       expect(problems[0]).toContain(value.replace(/\/\/.*@/, '//…@'))
       expect(problems[0]).toMatch(/Allowed: ./)
+    }
+  })
+
+  test.each([
+    ['AUTH_JWKS_URL', ['http://iam.example.org/jwks', 'iam.example.org', 'https://u:p@iam', 'file:///jwks']],
+    ['AUTH_IAM_URL', ['http://iam.example.org', 'https://iam.example.org/auth', 'https://u:p@iam', 'iam']],
+    ['AUTH_ALGORITHMS', ['HS256', 'none', 'es256', 'ES256,HS512', ',']],
+    ['AUTH_ISSUER', ['two words', 'i'.repeat(301)]],
+    ['AUTH_AUDIENCE', ['two words']],
+    ['AUTH_HOSTED_DOMAIN', ['edi repository']],
+  ])('%s refuses %j, with all else there that tokens need', (name, values) => {
+    for (const value of values) {
+      const problems = problemsOf({ AUTH_PUBLIC_KEY_FILE: 'key.pem', AUTH_ISSUER: 'i', [name]: value })
+      expect(problems).toEqual([expect.stringContaining(name)])
+      expect(problems[0]).toMatch(/Allowed: ./)
+      expect(problems[0]).not.toContain('u:p')
     }
   })
 
@@ -286,6 +421,132 @@ describe('wrong values', () => {
     const problems = problemsOf({ DATABASE_URL: 'mysql://root:hunter2@db/x' })
     expect(problems[0]).toMatch(/^DATABASE_URL: .*postgresql:\/\//)
     expect(problems[0]).not.toContain('hunter2')
+  })
+})
+
+describe('sign-in', () => {
+  const pem = { AUTH_PUBLIC_KEY_FILE: 'key.pem' }
+
+  test('AUTH_PRESET=edi says how EDI makes its tokens; the key is the operator’s to give', () => {
+    const config = readConfig({ ...pem, AUTH_PRESET: 'edi' }, '/srv/antipasto')
+    expect(config).toMatchObject({
+      authPublicKeyFile: '/srv/antipasto/key.pem',
+      authIssuer: 'https://auth.edirepository.org',
+      authHostedDomain: 'edirepository.org',
+      authAlgorithms: ['ES256'],
+      authIamUrl: 'https://auth.edirepository.org',
+      authAudience: undefined,
+    })
+    expect(problemsOf({ AUTH_PRESET: 'edi' })).toEqual([
+      expect.stringMatching(
+        /^AUTH_PRESET=edi needs a key .* Allowed: one of AUTH_PUBLIC_KEY_FILE, AUTH_JWKS_FILE, AUTH_JWKS_URL$/,
+      ),
+    ])
+  })
+
+  test('What is set wins over the preset', () => {
+    const own = {
+      AUTH_ISSUER: 'https://auth-d.edirepository.org',
+      AUTH_IAM_URL: 'https://auth-d.edirepository.org',
+    }
+    expect(readConfig({ ...pem, AUTH_PRESET: 'edi', ...own })).toMatchObject({
+      authIssuer: own.AUTH_ISSUER,
+      authIamUrl: own.AUTH_IAM_URL,
+      authHostedDomain: 'edirepository.org',
+      authAlgorithms: ['ES256'],
+    })
+  })
+
+  test.each([
+    ['AUTH_ISSUER', 'i'],
+    ['AUTH_AUDIENCE', 'a'],
+    ['AUTH_HOSTED_DOMAIN', 'd.example.org'],
+    ['AUTH_IAM_URL', 'https://iam.example.org'],
+    ['AUTH_ALGORITHMS', 'ES256'],
+  ])('%s without a key would check nothing, and stops the start', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([
+      expect.stringMatching(new RegExp(`^${name} needs a key to check tokens with`)),
+    ])
+  })
+
+  test.each(['AUTH_PUBLIC_KEY_FILE', 'AUTH_JWKS_FILE'])(
+    'With %s and no preset, the issuer must be named: a key signs for more than one',
+    (name) => {
+      expect(problemsOf({ [name]: 'key' })).toEqual([
+        expect.stringMatching(/^AUTH_ISSUER is not set, and tokens need it\. Allowed: ./),
+      ])
+      expect(readConfig({ [name]: 'key', AUTH_ISSUER: 'i' }).authIssuer).toBe('i')
+    },
+  )
+})
+
+test('a content check is a command or a service, not both', () => {
+  expect(problemsOf({ ON_READY_COMMAND: 'true', ON_READY_URL: 'http://scanner/' })).toEqual([
+    'ON_READY_COMMAND and ON_READY_URL are both set. Allowed: one of them',
+  ])
+})
+
+test("A wrong URL of a content check isn't shown: it may hold a password", () => {
+  for (const url of ['scanner', 'ftp://u:hunter2@scanner']) {
+    const problems = problemsOf({ ON_READY_URL: url })
+    expect(problems).toEqual([expect.stringMatching(/^ON_READY_URL: .* Allowed: an http or https URL$/)])
+    expect(problems[0]).not.toContain('hunter2')
+  }
+})
+
+describe('secrets in files', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'antipasto-secrets-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  function file(name: string, content: string): string {
+    const path = join(folder, name)
+    writeFileSync(path, content)
+    return path
+  }
+
+  test('NAME_FILE stands for NAME, and a newline at its end is none of the secret', () => {
+    const config = readConfig({
+      DATABASE_URL_FILE: file('url', 'postgresql://u:p@db/x\n'),
+      API_UPLOAD_KEYS_FILE: file('upload', `${key}u,\n${key}v\n`),
+      API_READ_KEYS_FILE: file('read', `${key}r`),
+    })
+    expect(config.databaseUrl).toBe('postgresql://u:p@db/x')
+    expect(config.apiUploadKeys).toEqual([`${key}u`, `${key}v`])
+    expect(config.apiReadKeys).toEqual([`${key}r`])
+    // Inherited, as from the environment.
+    expect(config.apiDeleteKeys).toEqual([`${key}u`, `${key}v`])
+  })
+
+  test('A path is relative to where the server starts; an empty file counts as absent', () => {
+    file('relative', key)
+    expect(readConfig({ API_UPLOAD_KEYS_FILE: 'relative' }, folder).apiUploadKeys).toEqual([key])
+    expect(readConfig({ API_UPLOAD_KEYS_FILE: file('empty', ' \n') }).apiUploadKeys).toEqual([])
+  })
+
+  test('Both at once, and a file that is not there, stop the start, each told once', () => {
+    const both = { API_UPLOAD_KEYS: key, API_UPLOAD_KEYS_FILE: file('both', `${key}x`) }
+    expect(problemsOf(both)).toEqual([
+      'API_UPLOAD_KEYS and API_UPLOAD_KEYS_FILE are both set. Allowed: one of them',
+    ])
+    expect(problemsOf({ API_UPLOAD_KEYS_FILE: join(folder, 'missing') })).toEqual([
+      expect.stringMatching(/^API_UPLOAD_KEYS_FILE=.*missing.* can't be read .* Allowed: a file/),
+    ])
+  })
+
+  test('What is wrong in a file is told without showing it', () => {
+    const problems = problemsOf({
+      API_UPLOAD_KEYS_FILE: file('short', 'hunter2'),
+      DATABASE_URL_FILE: file('mysql', 'mysql://root:hunter2@db/x'),
+    })
+    expect(problems).toHaveLength(2)
+    expect(problems.join()).not.toContain('hunter2')
+  })
+
+  test('What is no secret has no such file', () => {
+    expect(readConfig({ PORT_FILE: file('port', '9000') }).port).toBe(8080)
   })
 })
 
