@@ -1,33 +1,30 @@
 // API keys: those made here, in the database, and those of the three lists in the configuration.
 
-import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import { translateDatabaseError } from '../database/client.js'
 import { ownedBy } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
+import { appendApiKeyEvent } from '../events/log.js'
+import { type ConfiguredKeys, digestConfiguredKeys, findConfigured } from './configured-keys.js'
 import { expiryOf, grantOf, MOST_LIVING_KEYS, type WantedKey } from './grant.js'
-import { type Identity, isScope, type Scope } from './identity.js'
+import { type Actor, type Identity, isScope, OPERATOR, type Scope } from './identity.js'
 import type { OwnerScope } from './owner-scope.js'
 import { type FoundKey, TrustedKeys } from './trusted-keys.js'
+
+export { defaultOwner } from './configured-keys.js'
 
 const prefixLength = 8
 
 /** Of Postgres' locks that only mean what we say they mean: one owner's keys, while one is made. */
 const LOCK_CLASS = 7_276_825
 
-/** The owner of everything that comes with a configured key. */
-export const defaultOwner = 'default'
-
-export interface ConfiguredKeys {
-  upload: readonly string[]
-  read: readonly string[]
-  delete: readonly string[]
-}
-
 export interface NewApiKey {
   name: string
   owner: string
   scopes: readonly Scope[]
+  /** Whose shared packages it reaches. */
+  groups?: readonly string[]
   /** Undefined: never expires. */
   ttlSeconds: number | undefined
 }
@@ -39,6 +36,7 @@ export interface ApiKeyRecord {
   prefix: string
   owner: string
   scopes: string[]
+  groups: string[]
   createdAt: Date
   expiresAt: Date | null
   revokedAt: Date | null
@@ -63,7 +61,7 @@ export interface ApiKeys {
    * @returns undefined when the maker's own key was revoked or has expired: a revoked key makes none, on no instance
    * @throws FORBIDDEN, INVALID_INPUT; CONFLICT when the owner has as many as may be
    */
-  issue(wanted: WantedKey, maker: Identity): Promise<NewApiKeyRecord | undefined>
+  issue(wanted: WantedKey, maker: Identity, by: Actor): Promise<NewApiKeyRecord | undefined>
   /** All keys of the database, oldest first, revoked and expired ones too. */
   list(): Promise<ApiKeyRecord[]>
   /** Newest first, from behind `after`, revoked and expired ones too. */
@@ -71,13 +69,15 @@ export interface ApiKeys {
   /** Throws NOT_FOUND. */
   get(id: string, scope: OwnerScope): Promise<ApiKeyRecord>
   /** Revokes it; a second time changes nothing. Here it is refused from now on. Throws NOT_FOUND. */
-  revokeById(id: string): Promise<ApiKeyRecord>
+  revokeById(id: string, by: Actor): Promise<ApiKeyRecord>
   /**
-   * Revokes the key with that id or prefix, or the key itself; a second time changes nothing.
+   * Revokes the key with that id or prefix, or the key itself, for the operator; a second time changes nothing.
    *
    * Throws NOT_FOUND, and CONFLICT when several keys have that prefix.
    */
   revoke(idOrPrefix: string): Promise<ApiKeyRecord>
+  /** Forgets keys that were revoked, or expired, longer ago than that. */
+  forgetOld(ttlSeconds: number): Promise<void>
   /** Whose key this is; undefined when it is unknown, expired or revoked. Throws UNAVAILABLE while we can't know. */
   identify(key: string): Promise<Identity | undefined>
 }
@@ -89,20 +89,21 @@ export function openApiKeys(prisma: KeyQueries, configured: ConfiguredKeys): Api
   const configuredKeys = digestConfiguredKeys(configured)
   const trusted = new TrustedKeys((keyHash) => findByHash(prisma, keyHash))
 
-  const revokeById = async (id: string): Promise<ApiKeyRecord> => {
-    const { hash: keyHash, ...row } = await markRevoked(prisma, id)
+  const revokeById = async (id: string, by: Actor): Promise<ApiKeyRecord> => {
+    const { hash: keyHash, ...row } = await markRevoked(prisma, id, by)
     trusted.forget(keyHash)
     return toRecord(row)
   }
 
   return {
     create: (request) => createKey(prisma, request),
-    issue: (wanted, maker) => issueKey(prisma, wanted, maker),
+    issue: (wanted, maker, by) => issueKey(prisma, wanted, maker, by),
     list: () => listKeys(prisma),
     page: (scope, limit, after) => pageOfKeys(prisma, scope, { limit, after }),
     get: (id, scope) => getKey(prisma, id, scope),
     revokeById,
-    revoke: async (idOrPrefix) => revokeById(await findId(prisma, idOrPrefix)),
+    revoke: async (idOrPrefix) => revokeById(await findId(prisma, idOrPrefix), OPERATOR),
+    forgetOld: (ttlSeconds) => forgetKeys(prisma, ttlSeconds),
     async identify(key) {
       const digest = hash('sha256', key, 'buffer')
       return findConfigured(configuredKeys, digest) ?? trusted.identify(digest.toString('hex'))
@@ -110,37 +111,10 @@ export function openApiKeys(prisma: KeyQueries, configured: ConfiguredKeys): Api
   }
 }
 
-interface ConfiguredKey {
-  digest: Buffer
-  identity: Identity
-}
-
-function digestConfiguredKeys(configured: ConfiguredKeys): ConfiguredKey[] {
-  const scopesOf = new Map<string, Set<Scope>>()
-  for (const scope of ['upload', 'read', 'delete'] as const) {
-    for (const key of configured[scope]) {
-      scopesOf.set(key, (scopesOf.get(key) ?? new Set()).add(scope))
-    }
-  }
-  return [...scopesOf].map(([key, scopes]) => ({
-    digest: hash('sha256', key, 'buffer'),
-    identity: { owner: defaultOwner, scopes },
-  }))
-}
-
-/** Looks at every key whatever it finds, so that the time taken tells nothing. */
-function findConfigured(keys: readonly ConfiguredKey[], digest: Buffer): Identity | undefined {
-  let found: Identity | undefined
-  for (const key of keys) {
-    if (timingSafeEqual(key.digest, digest)) found = key.identity
-  }
-  return found
-}
-
 // Below, SQL rather than Prisma's queries: whether a key has expired is for the database's clock to say.
 
 const recordColumns = Prisma.sql`
-  id, name, prefix, owner, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
+  id, name, prefix, owner, scopes, groups, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
   expires_at <= now() AS "isExpired"
 `
 
@@ -152,29 +126,43 @@ interface KeyRow extends Omit<ApiKeyRecord, 'isExpired'> {
 
 async function findByHash(prisma: Queries, keyHash: string): Promise<FoundKey | undefined> {
   const rows = await prisma.$queryRaw<
-    { id: string; owner: string; scopes: string[]; leftMs: number | null }[]
+    {
+      id: string
+      owner: string
+      scopes: string[]
+      groups: string[]
+      expiresAt: Date | null
+      leftMs: number | null
+    }[]
   >`
-    SELECT id, owner, scopes, (EXTRACT(EPOCH FROM expires_at - now()) * 1000)::float8 AS "leftMs"
+    SELECT id, owner, scopes, groups, expires_at AS "expiresAt", (EXTRACT(EPOCH FROM expires_at - now()) * 1000)::float8 AS "leftMs"
     FROM api_keys
     WHERE hash = ${keyHash} AND ${isLiving}
   `.catch(throwTranslated)
   const row = rows[0]
   if (row === undefined) return undefined
-  const identity: Identity = { owner: row.owner, scopes: new Set(row.scopes.filter(isScope)), keyId: row.id }
+  const identity: Identity = {
+    owner: row.owner,
+    scopes: new Set(row.scopes.filter(isScope)),
+    groups: row.groups,
+    keyId: row.id,
+    ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt }),
+  }
   return { identity, leftMs: row.leftMs ?? Number.POSITIVE_INFINITY }
 }
 
 async function createKey(prisma: Queries, request: NewApiKey): Promise<NewApiKeyRecord> {
   const expiresAt = Prisma.sql`now() + ${request.ttlSeconds ?? null}::float8 * interval '1 second'`
-  return insertKey(prisma, request, expiresAt).catch(throwTranslated)
+  return insertKey(prisma, request, expiresAt, OPERATOR).catch(throwTranslated)
 }
 
 async function issueKey(
   prisma: KeyQueries,
   wanted: WantedKey,
   maker: Identity,
+  by: Actor,
 ): Promise<NewApiKeyRecord | undefined> {
-  const { owner, scopes } = grantOf(maker, wanted)
+  const { owner, scopes, groups } = grantOf(maker, wanted)
   return prisma
     .$transaction(async (transaction) => {
       const makerKey = await holdMaker(transaction, maker)
@@ -188,8 +176,9 @@ async function issueKey(
       if (there!.living >= MOST_LIVING_KEYS) throw tooManyKeys(owner, maker)
       return insertKey(
         transaction,
-        { name: wanted.name, owner, scopes },
+        { name: wanted.name, owner, scopes, groups },
         Prisma.sql`${expiresAt}::timestamptz`,
+        by,
       )
     })
     .catch(throwTranslated)
@@ -209,16 +198,19 @@ async function holdMaker(
 
 async function insertKey(
   prisma: Queries,
-  { name, owner, scopes }: Pick<NewApiKey, 'name' | 'owner' | 'scopes'>,
+  { name, owner, scopes, groups = [] }: Omit<NewApiKey, 'ttlSeconds'>,
   expiresAt: Prisma.Sql,
+  by: Actor,
 ): Promise<NewApiKeyRecord> {
   const key = `ap_${randomBytes(20).toString('base64url')}`
   const rows = await prisma.$queryRaw<KeyRow[]>`
-    INSERT INTO api_keys (id, name, prefix, hash, owner, scopes, expires_at)
-    VALUES (
-      ${randomUUID()}, ${name}, ${key.slice(0, prefixLength)}, ${hash('sha256', key)}, ${owner}, ${[...scopes]}, ${expiresAt}
-    )
-    RETURNING ${recordColumns}
+    WITH changed AS (
+      INSERT INTO api_keys (id, name, prefix, hash, owner, scopes, groups, expires_at)
+      VALUES (${randomUUID()}, ${name}, ${key.slice(0, prefixLength)}, ${hash('sha256', key)}, ${owner}, ${[...scopes]},
+        ${[...groups]}, ${expiresAt})
+      RETURNING *
+    ), told AS (${appendApiKeyEvent('changed', 'api_key.created.v1', by)})
+    SELECT ${recordColumns} FROM changed
   `
   return { ...toRecord(rows[0]!), key }
 }
@@ -253,12 +245,22 @@ async function getKey(prisma: Queries, id: string, scope: OwnerScope): Promise<A
   return toRecord(rows[0])
 }
 
-async function markRevoked(prisma: Queries, id: string): Promise<KeyRow & { hash: string }> {
+async function markRevoked(prisma: Queries, id: string, by: Actor): Promise<KeyRow & { hash: string }> {
   const rows = await prisma.$queryRaw<(KeyRow & { hash: string })[]>`
-    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = ${id} RETURNING ${recordColumns}, hash
+    WITH changed AS (
+      UPDATE api_keys SET revoked_at = now() WHERE id = ${id} AND revoked_at IS NULL RETURNING *
+    ), told AS (${appendApiKeyEvent('changed', 'api_key.revoked.v1', by)})
+    SELECT ${recordColumns}, hash FROM changed
+    UNION ALL SELECT ${recordColumns}, hash FROM api_keys WHERE id = ${id} AND NOT EXISTS (SELECT FROM changed)
   `.catch(throwTranslated)
   if (rows[0] === undefined) throw noSuchKey()
   return rows[0]
+}
+
+async function forgetKeys(prisma: Queries, ttlSeconds: number): Promise<void> {
+  await prisma.$queryRaw`
+    DELETE FROM api_keys WHERE LEAST(revoked_at, expires_at) < now() - ${ttlSeconds}::float8 * interval '1 second'
+  `.catch(throwTranslated)
 }
 
 /** Of the key with that id or prefix, or of the key itself: who has only that, from a leak, may revoke it by pasting it. */

@@ -1,11 +1,11 @@
-// From a request's credential to its identity, with passport. Knows HTTP; what a key is worth, api-keys.ts knows.
+// From a request's credential to its identity, with passport. Knows HTTP; what a credential is worth, identify.ts knows.
 
 import type { Request, RequestHandler } from 'express'
 import passport from 'passport'
 import { Strategy as BearerStrategy } from 'passport-http-bearer'
 import { AppError } from '../errors.js'
 import { invalidCredential, missingCredential, placeOfCredential } from './credential.js'
-import { anonymousReader, checkScope, type Identity, type Scope } from './identity.js'
+import { type Actor, anonymousReader, checkScope, type Identity, type Scope } from './identity.js'
 
 declare global {
   namespace Express {
@@ -16,7 +16,10 @@ declare global {
   }
 }
 
-/** Whose credential this is; undefined when it is worth nothing. */
+/**
+ * Whose credential this is; undefined when it is worth nothing. Rejects with UNAUTHORIZED when there is more to tell, such as
+ * that it has expired, and with UNAVAILABLE while it can't be checked.
+ */
 export type Identify = (credential: string) => Promise<Identity | undefined>
 
 export interface AuthenticateOptions {
@@ -60,6 +63,12 @@ export function requireScope(scope: Scope): RequestHandler {
     checkScope(identityOf(req), scope)
     next()
   }
+}
+
+/** Who does it, as the events tell it. Only behind `authenticate`. */
+export function actorOf(req: Request): Actor {
+  const { owner, keyId } = identityOf(req)
+  return { owner, keyId: keyId ?? null, requestId: req.requestId ?? null }
 }
 
 /** Who asks. Only behind `authenticate`. */

@@ -6,7 +6,8 @@ import { AppError } from '../errors.js'
 /** The header that the credential is in. */
 export type CredentialPlace = 'authorization' | 'x-api-key'
 
-const howToSend = 'Send an API key in the header "Authorization: Bearer <key>" or "X-API-Key: <key>".'
+const howToSend =
+  'Send an API key or a token in the header "Authorization: Bearer <key>" or "X-API-Key: <key>".'
 
 export function missingCredential(): AppError {
   return new AppError('UNAUTHORIZED', `This needs a credential. ${howToSend}`)

@@ -6,7 +6,10 @@ import { hasScope, type Identity, type Scope, scopes } from './identity.js'
 /** Neither revoked nor expired, of one owner. */
 export const MOST_LIVING_KEYS = 100
 
-/** Names of owners: they go into logs, headers and command lines. */
+/** Of one key. */
+export const MOST_GROUPS = 100
+
+/** Names of owners and groups: they go into logs, headers and command lines. */
 export const OWNER_PATTERN = /^[\x21-\x7e]{1,128}$/
 
 /** What is asked for; what isn't said is as wide as the maker allows. */
@@ -14,27 +17,38 @@ export interface WantedKey {
   name: string
   owner?: string | undefined
   scopes?: readonly Scope[] | undefined
+  groups?: readonly string[] | undefined
   expiresAt?: Date | undefined
 }
 
 /**
  * Whose a key that `maker` makes is, and what it may do.
  *
- * Unless they are named, it has all scopes of `maker` but `admin`, which nobody should get unawares.
+ * Unless they are named, it has all scopes of `maker` but `admin`, which nobody should get unawares, and, when it is the
+ * maker's own, all groups.
  *
  * @throws FORBIDDEN, naming the scope that `maker` lacks
  */
 export function grantOf(
   maker: Identity,
-  wanted: Pick<WantedKey, 'owner' | 'scopes'>,
-): { owner: string; scopes: readonly Scope[] } {
+  wanted: Pick<WantedKey, 'owner' | 'scopes' | 'groups'>,
+): { owner: string; scopes: readonly Scope[]; groups: readonly string[] } {
   const { owner = maker.owner } = wanted
   if (owner !== maker.owner && !maker.scopes.has('admin')) {
     throw lacking('admin', 'Only the scope "admin" makes keys for another owner. Leave "owner" out.')
   }
   const granted = wanted.scopes ?? scopes.filter((scope) => scope !== 'admin' && hasScope(maker, scope))
   checkReach(maker, granted, 'A key makes none that may do more than itself. Leave that scope out.')
-  return { owner, scopes: granted }
+  const { groups: own = [] } = maker
+  const groups = wanted.groups ?? (owner === maker.owner ? own : [])
+  const strange = groups.find((group) => !own.includes(group))
+  if (strange !== undefined && !maker.scopes.has('admin')) {
+    throw new AppError(
+      'FORBIDDEN',
+      `You don't belong to the group "${strange}". Leave it out, or ask an administrator.`,
+    )
+  }
+  return { owner, scopes: granted, groups }
 }
 
 /** @throws FORBIDDEN when the key may do something that `identity` may not */

@@ -8,7 +8,7 @@ import { OWNER_PATTERN } from './grant.js'
 import { isScope, type Scope, scopes } from './identity.js'
 
 const usage = `Usage:
-  npm run keys -- create [--name NAME] [--scopes ${scopes.join(',')}] [--owner OWNER] [--expires 90d]
+  npm run keys -- create [--name NAME] [--scopes ${scopes.join(',')}] [--owner OWNER] [--groups A,B] [--expires 90d]
   npm run keys -- list
   npm run keys -- revoke ID-OR-PREFIX
 
@@ -29,11 +29,12 @@ export async function runKeysCommand(
 }
 
 async function create(argv: string[], apiKeys: ApiKeys, print: (line: string) => void): Promise<void> {
-  const { name, owner, scopes, expires } = parseCreateOptions(argv)
+  const { name, owner, scopes, groups, expires } = parseCreateOptions(argv)
   const created = await apiKeys.create({
     name: readName(name ?? 'unnamed'),
     owner: readOwner(owner ?? defaultOwner),
     scopes: readScopes(scopes ?? 'upload,read,delete'),
+    groups: readGroups(groups ?? ''),
     ttlSeconds: expires === undefined ? undefined : readTtlSeconds(expires),
   })
   print(created.key)
@@ -60,11 +61,15 @@ function parseCreateOptions(argv: string[]): {
   name?: string
   owner?: string
   scopes?: string
+  groups?: string
   expires?: string
 } {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ args: argv, options: { name: text, owner: text, scopes: text, expires: text } }).values
+    return parseArgs({
+      args: argv,
+      options: { name: text, owner: text, scopes: text, groups: text, expires: text },
+    }).values
   } catch (error) {
     throw wrongUsage(error instanceof Error ? error.message : String(error))
   }
@@ -85,6 +90,12 @@ function readScopes(text: string): Scope[] {
   const names = [...new Set(text.split(',').map((name) => name.trim()))]
   if (names.every(isScope)) return names
   throw wrongUsage(`--scopes takes ${scopes.join(', ')}, separated by commas; not "${text}".`)
+}
+
+function readGroups(text: string): string[] {
+  const names = text.split(',').flatMap((name) => name.trim() || [])
+  if (names.every((name) => OWNER_PATTERN.test(name))) return [...new Set(names)]
+  throw wrongUsage('--groups takes names of 1 to 128 printable ASCII characters, separated by commas.')
 }
 
 function readTtlSeconds(text: string): number {

@@ -5,7 +5,7 @@ import { lineOfText, timeInput } from '../http/input.js'
 import { timeAnswer } from '../http/members.js'
 import type { Operation } from '../http/operation.js'
 import { pageAnswer, pageQuery } from '../http/pages.js'
-import { MOST_LIVING_KEYS, OWNER_PATTERN } from './grant.js'
+import { MOST_GROUPS, MOST_LIVING_KEYS, OWNER_PATTERN } from './grant.js'
 import { scopes } from './identity.js'
 
 const MOST_NAME_BYTES = 100
@@ -23,6 +23,12 @@ export const newApiKeyBody = z.strictObject({
     .transform((wanted) => scopes.filter((one) => wanted.includes(one)))
     .optional()
     .describe('At most those of the credential that makes it; when left out, all of those but `admin`.'),
+  groups: z
+    .array(z.string().regex(OWNER_PATTERN, 'must be 1 to 128 printable ASCII characters without spaces'))
+    .max(MOST_GROUPS)
+    .transform((wanted) => [...new Set(wanted)])
+    .optional()
+    .describe('Groups whose shared packages it reaches: yours, which it also gets when this is left out.'),
   expires_at: timeInput
     .transform((text) => new Date(text))
     .optional()
@@ -42,6 +48,7 @@ const keyMembers = {
   name: z.string(),
   owner: z.string(),
   scopes: z.array(scope),
+  groups: z.array(z.string()),
   state: z.enum(['active', 'expired', 'revoked']),
   created_at: timeAnswer,
   expires_at: timeAnswer.nullable(),

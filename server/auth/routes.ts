@@ -1,17 +1,18 @@
 // API keys over HTTP: made, listed, revoked. A key itself is in one answer, and nowhere else.
 
-import { json, type Request, Router } from 'express'
+import { type Request, Router } from 'express'
 import { AppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { decodeCursor, encodeCursor } from '../http/cursor.js'
 import { parseInput } from '../http/input.js'
+import { jsonBody } from '../http/json-body.js'
 import type { ApiKeyRecord, ApiKeys, Position } from './api-keys.js'
-import { identityOf, requireScope } from './bearer.js'
+import { actorOf, identityOf, requireScope } from './bearer.js'
 import { invalidCredential, missingCredential } from './credential.js'
 import { checkMayRevoke } from './grant.js'
 import { checkScope, isScope } from './identity.js'
 import { apiKeyCursor, apiKeyParams, apiKeyQuery, newApiKeyBody } from './operations.js'
-import { type OwnerScope, ownerScope } from './owner-scope.js'
+import { type OwnerScope, ownScope } from './owner-scope.js'
 
 export interface ApiKeyRoutesOptions {
   apiKeys: Pick<ApiKeys, 'issue' | 'page' | 'get' | 'revokeById'>
@@ -22,9 +23,9 @@ export interface ApiKeyRoutesOptions {
 export function apiKeyRoutes({ apiKeys, publicUrl }: ApiKeyRoutesOptions): Router {
   const router = Router()
 
-  router.post('/', requireScope('upload'), json({ limit: '16kb' }), async (request, response) => {
+  router.post('/', requireScope('upload'), jsonBody({ limit: '16kb' }), async (request, response) => {
     const { expires_at: expiresAt, ...wanted } = parseInput(newApiKeyBody, bodyIn(request), 'body')
-    const issued = await apiKeys.issue({ ...wanted, expiresAt }, identityOf(request))
+    const issued = await apiKeys.issue({ ...wanted, expiresAt }, identityOf(request), actorOf(request))
     // Revoked or expired since it was looked at: another instance may still have believed it.
     if (issued === undefined) throw invalidCredential()
     response.status(201).location(`${publicUrl()}/api-keys/${issued.id}`)
@@ -52,7 +53,7 @@ export function apiKeyRoutes({ apiKeys, publicUrl }: ApiKeyRoutesOptions): Route
       const { scopes } = await apiKeys.get(id, scopeIn(request))
       checkMayRevoke(identity, scopes.filter(isScope))
     }
-    await apiKeys.revokeById(id)
+    await apiKeys.revokeById(id, actorOf(request))
     response.status(204).end()
   })
 
@@ -63,7 +64,7 @@ export function apiKeyRoutes({ apiKeys, publicUrl }: ApiKeyRoutesOptions): Route
 function scopeIn(request: Request): OwnerScope {
   const identity = identityOf(request)
   if (identity.seesAll === true) throw missingCredential()
-  return ownerScope(identity)
+  return ownScope(identity)
 }
 
 function idIn(request: Request): string {
@@ -93,6 +94,7 @@ function keyAsTold(key: ApiKeyRecord) {
     owner,
     // What this version doesn't know grants nothing.
     scopes: key.scopes.filter(isScope),
+    groups: key.groups,
     state: revokedAt !== null ? 'revoked' : key.isExpired ? 'expired' : 'active',
     created_at: createdAt.toISOString(),
     expires_at: expiresAt?.toISOString() ?? null,

@@ -88,14 +88,25 @@ const UNAVAILABLE_DRIVER_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable)/
 
 /** True for a write that a unique index refused. */
-export function isUniqueViolation(error: unknown, depth = 0): boolean {
+export function isUniqueViolation(error: unknown): boolean {
+  return isRefusedBy(error, ['23505', 'P2002', 'UniqueConstraintViolation'])
+}
+
+/** True for a write that the trigger on uploads refused: it would have passed the limits that the statement named. */
+export function isOverQuota(error: unknown): boolean {
+  return isRefusedBy(error, ['AP001'])
+}
+
+/** Looks at `error` and at what it wraps, for Postgres' code or Prisma's. */
+function isRefusedBy(error: unknown, codes: readonly string[], depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 4) return false
   const facts = error as Record<string, unknown> // Every member is checked before it is believed.
   return (
-    [facts.code, facts.originalCode].includes('23505') ||
-    ['P2002', 'UniqueConstraintViolation'].includes(String(facts.code ?? facts.kind)) ||
-    isUniqueViolation(facts.cause, depth + 1) ||
-    isUniqueViolation((facts.meta as Record<string, unknown> | undefined)?.driverAdapterError, depth + 1)
+    [facts.code, facts.originalCode, facts.kind].some(
+      (one) => typeof one === 'string' && codes.includes(one),
+    ) ||
+    isRefusedBy(facts.cause, codes, depth + 1) ||
+    isRefusedBy((facts.meta as Record<string, unknown> | undefined)?.driverAdapterError, codes, depth + 1)
   )
 }
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { type ApiKeys, type NewApiKey, openApiKeys } from '../../server/auth/api-keys.js'
 import { runKeysCommand } from '../../server/auth/keys-command.js'
 import { type Database, openDatabase } from '../../server/database/client.js'
-import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { createTestDatabase, type TestDatabase, withConnection } from '../support/database.js'
+import { anActor } from '../uploads/parts.js'
 
 const noKeys = { upload: [], read: [], delete: [] }
 const newKey: NewApiKey = {
@@ -47,11 +48,24 @@ describe('keys in the database', () => {
     expect(row.expiresAt).toBeNull()
   })
 
+  test('Keys that ended are forgotten after their time; living ones never are', async () => {
+    const made = [await apiKeys.create(newKey), await apiKeys.create(newKey), await apiKeys.create(newKey)]
+    const [revoked, expired, living] = made.map(({ id }) => id)
+    await withConnection(testDatabase.databaseUrl, async (client) => {
+      await client.query(`UPDATE api_keys SET revoked_at = now() - interval '61 s' WHERE id = $1`, [revoked])
+      await client.query(`UPDATE api_keys SET expires_at = now() - interval '59 s' WHERE id = $1`, [expired])
+    })
+    await apiKeys.forgetOld(60)
+    const left = (await apiKeys.list()).map(({ id }) => id)
+    expect([revoked, expired, living].map((id) => left.includes(id ?? ''))).toEqual([false, true, true])
+  })
+
   test('A key is its owner with its scopes; anything else is nobody', async () => {
     const { key, id } = await apiKeys.create(newKey)
     expect(await apiKeys.identify(key)).toEqual({
       owner: 'lter-ntl',
       scopes: new Set(['upload', 'read']),
+      groups: [],
       keyId: id,
     })
     for (const wrong of ['', key.slice(0, -1), `${key}a`, key.toUpperCase(), hash('sha256', key)]) {
@@ -120,7 +134,7 @@ describe('keys in the database', () => {
     const keys = openApiKeys(slow, noKeys)
     const before = keys.identify(key)
     await found
-    await keys.revokeById(id)
+    await keys.revokeById(id, anActor('somebody'))
     const after = keys.identify(key)
     turns.emit('go on')
     expect(await before).toBeDefined()

@@ -3,6 +3,7 @@ import express from 'express'
 import request from 'supertest'
 import { authenticate, identityOf, requireScope } from '../../server/auth/bearer.js'
 import type { Identity } from '../../server/auth/identity.js'
+import { expiredToken } from '../../server/auth/jwt.js'
 import { AppError } from '../../server/errors.js'
 import { createLog } from '../../server/ops/log.js'
 import { requestId } from '../../server/ops/request-id.js'
@@ -12,6 +13,8 @@ const uploader: Identity = { owner: 'lter-ntl', scopes: new Set(['upload', 'read
 
 async function identify(credential: string): Promise<Identity | undefined> {
   if (credential === 'database-away') throw new AppError('UNAVAILABLE', 'Try again.')
+  if (credential === 'expired') throw expiredToken()
+  if (credential === 'no-scopes') return { owner: 'lter-ntl', scopes: new Set() }
   if (credential === 'bug') throw new TypeError('secret')
   return credential === 'good-key' ? uploader : undefined
 }
@@ -97,6 +100,28 @@ describe('authenticate', () => {
     },
   )
 
+  test.each([{ Authorization: 'Bearer expired' }, { 'X-API-Key': 'expired' }])(
+    '%j: what has expired says so, and what to do next',
+    async (headers) => {
+      const answer = await request(appWith()).get('/uploads').set(headers)
+      expect(answer.body).toMatchObject({ status: 401, code: 'UNAUTHORIZED' })
+      expect(answer.body.detail).toBe(
+        'Your token has expired. Sign in again, then go on: HEAD tells the offset.',
+      )
+      expect(answer.headers['www-authenticate']).toBe(
+        'Bearer realm="antipasto", error="invalid_token", error_description="The token has expired"',
+      )
+    },
+  )
+
+  test('A good key in a cookie lets nobody in: another site could make a browser send it', async () => {
+    for (const name of ['edi-token', 'Authorization', 'X-API-Key', 'access_token']) {
+      const answer = await request(appWith()).get('/uploads').set('Cookie', `${name}=good-key`)
+      expect(answer.status).toBe(401)
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="antipasto"')
+    }
+  })
+
   test('A bug in the check is 500 and lets nobody in', async () => {
     const answer = await request(appWith()).get('/uploads').set('X-API-Key', 'bug')
     expect(answer.body).toMatchObject({ status: 500, code: 'INTERNAL' })
@@ -132,6 +157,11 @@ describe('requireScope', () => {
       details: { missing_scope: 'delete' },
     })
     expect(answer.headers['www-authenticate']).toContain('error="insufficient_scope", scope="delete"')
+  })
+
+  test('Who has no scope at all is known, and told what is missing', async () => {
+    const answer = await request(appWith()).get('/uploads').set('X-API-Key', 'no-scopes')
+    expect(answer.body).toMatchObject({ status: 403, code: 'FORBIDDEN', details: { missing_scope: 'read' } })
   })
 
   test('A route that forgot to authenticate is 500, never open', async () => {

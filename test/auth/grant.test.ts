@@ -40,7 +40,11 @@ describe('grantOf', () => {
     [['admin'], ['upload'], ['upload']],
   ])('%j asks for %j: %j', (held, wanted, expected) => {
     if (Array.isArray(expected)) {
-      expect(grantOf(maker(...held), { scopes: wanted })).toEqual({ owner: 'lake', scopes: expected })
+      expect(grantOf(maker(...held), { scopes: wanted })).toEqual({
+        owner: 'lake',
+        scopes: expected,
+        groups: [],
+      })
     } else {
       expect({ lacks: missing(() => grantOf(maker(...held), { scopes: wanted })) }).toEqual(expected)
     }
@@ -64,7 +68,11 @@ describe('grantOf', () => {
 
   test('makes keys for another owner for admin alone', () => {
     expect(missing(() => grantOf(maker('upload', 'read', 'delete'), { owner: 'river' }))).toBe('admin')
-    expect(grantOf(maker('upload'), { owner: 'lake' })).toEqual({ owner: 'lake', scopes: ['upload'] })
+    expect(grantOf(maker('upload'), { owner: 'lake' })).toEqual({
+      owner: 'lake',
+      scopes: ['upload'],
+      groups: [],
+    })
     expect(grantOf(maker('admin'), { owner: 'river' }).owner).toBe('river')
   })
 })

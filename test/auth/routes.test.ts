@@ -12,6 +12,7 @@ import { type Database, openDatabase } from '../../server/database/client.js'
 import { encodeCursor } from '../../server/http/cursor.js'
 import { pageAnswer } from '../../server/http/pages.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { anActor } from '../uploads/parts.js'
 
 type NewKey = z.output<typeof newApiKeyAnswer>
 
@@ -330,7 +331,7 @@ describe('GET /api-keys', () => {
     const [mine, theirs] = [await keyOf('mine'), await keyOf('theirs')]
     const admin = await keyOf('operator', ['admin'])
     const made = [await make(mine), await make(theirs), await make(mine)]
-    await elsewhere.revokeById(made[2]!.id)
+    await elsewhere.revokeById(made[2]!.id, anActor('theirs'))
 
     const own = await page('/api-keys', mine)
     expect(own.owners).toEqual(new Set(['mine']))
