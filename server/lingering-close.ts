@@ -1,12 +1,15 @@
-// Ends an answer that is given while the request's body is still arriving.
+// Ends an answer that is given while more of the request is still arriving.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 
 const lingerMs = 2_000
 const lingerBytes = 4 * 1024 ** 2
 
 // A body this small is read to its end by Node anyway, and the connection lives on.
 const smallBodyBytes = 64 * 1024
+/** For which time it may take what it wants: whoever has sent no more by then has the answer, and loses the connection. */
+const restMs = 10_000
 
 /**
  * Sends `body` as the whole answer; status and headers are set already.
@@ -45,6 +48,44 @@ export function endLingering(req: IncomingMessage, res: ServerResponse, body: st
   req.once('end', close)
   res.once('close', () => clearTimeout(timer))
   req.resume()
+}
+
+/**
+ * To be called for each request. Once its answer is complete, the rest of its body has 10 seconds to arrive.
+ *
+ * Node reads that rest without a limit: who sends a byte of it now and then would keep the connection for ever.
+ */
+export function boundRest(req: IncomingMessage, res: ServerResponse): void {
+  res.once('finish', () => {
+    if (req.complete || req.destroyed) return
+    const timer = setTimeout(() => req.socket.destroy(), restMs).unref()
+    req.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+  })
+}
+
+// Sockets with their last answer, and how many bytes more each may bring.
+const leaving = new WeakMap<Duplex, number>()
+
+/**
+ * Sends `answer`, whole as it goes over the wire, as the last on a socket, and closes it within 2 seconds: as `endLingering`.
+ *
+ * Somebody must go on reading the socket, as Node's parser does even after it found an error.
+ */
+export function endSocketLingering(socket: Duplex, answer: string): void {
+  leaving.set(socket, lingerBytes)
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref()
+  socket.once('close', () => clearTimeout(timer))
+  socket.on('error', () => {})
+  socket.end(answer)
+}
+
+/** True for a socket that has its last answer. What it brought since is thrown away, and too much of it ends it at once. */
+export function isLeaving(socket: Duplex, broughtBytes: number): boolean {
+  const leftBytes = leaving.get(socket)
+  if (leftBytes === undefined) return false
+  leaving.set(socket, leftBytes - broughtBytes)
+  if (leftBytes <= broughtBytes) socket.destroy()
+  return true
 }
 
 function hasLongRest(req: IncomingMessage): boolean {

@@ -1,28 +1,19 @@
 // The life of a server: start in order, listen, stop in the reverse order without losing what arrived.
 
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { banner } from './banner.js'
-import { clientErrorHandler } from './client-error.js'
 import { composeService } from './compose.js'
 import type { Config } from './config.js'
 import { openMigratedDatabase } from './database/open.js'
 import { AppError } from './errors.js'
 import { firstKey } from './first-key.js'
-import { continueWhenRead } from './http/request-body.js'
+import { createHttpServer } from './guards/http-server.js'
 import { keepMemorySmall } from './ops/garbage-collector.js'
 import { createLog, type Log } from './ops/log.js'
 
 /** How long requests may take to come to their end after a stop was asked for. */
 const STOP_MS = 10_000
-
-const HTTP_OPTIONS = {
-  // A PATCH may run for days; receive.ts ends one that makes no progress.
-  requestTimeout: 0,
-  headersTimeout: 60_000,
-  keepAliveTimeout: 65_000,
-  noDelay: true,
-}
 
 /** Serves until SIGTERM or SIGINT; resolves when everything has stopped. Throws when the start fails. */
 export async function serve(config: Config, print: (line: string) => void): Promise<void> {
@@ -53,9 +44,7 @@ async function serveOn(
 ): Promise<void> {
   let publicUrl = config.publicUrl ?? ''
   const service = await composeService({ config, databaseUrl, log, publicUrl: () => publicUrl })
-  const server = createServer(HTTP_OPTIONS, service.app)
-  server.on('clientError', clientErrorHandler(log))
-  server.on('checkContinue', continueWhenRead(service.app))
+  const server = createHttpServer(service.app, { ...config, log })
   try {
     const key = await firstKey(config, service.apiKeys)
     await service.start()

@@ -6,13 +6,20 @@ import { clientErrorHandler } from '../server/client-error.js'
 import { createLog } from '../server/ops/log.js'
 
 let server: Server
+let logged = ''
+
+const destination = {
+  write: (line: string) => {
+    logged += line
+  },
+}
 
 beforeEach(async () => {
   server = createServer((_req, res) => {
     res.writeHead(200, { 'Content-Length': 10 })
     res.write('12345')
   })
-  server.on('clientError', clientErrorHandler(createLog({ level: 'silent' })))
+  server.on('clientError', clientErrorHandler(createLog({ level: 'info', destination })))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 })
@@ -21,6 +28,21 @@ afterEach(async () => {
   server.closeAllConnections()
   server.close()
   await once(server, 'close')
+})
+
+test('what is no HTTP has a line with its address', async () => {
+  logged = ''
+  const answer = await exchange('hello, I am ap_0123456789abcdefghijklmnopq\r\n\r\n')
+  const { request_id: id } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
+  expect(
+    logged
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { level: 'info', id, address: '127.0.0.1', code: 'HPE_INVALID_METHOD', msg: 'not a request' },
+  ])
+  expect(logged).not.toContain('ap_0123')
 })
 
 /** What the server says until it closes the connection. */

@@ -46,6 +46,11 @@ export class SlabPool {
     return this.#waiters.size > 0
   }
 
+  /** Half of all, or more, are on loan: who needs little should not ask for one. */
+  get isTight(): boolean {
+    return 2 * this.#inUse >= this.#limit
+  }
+
   /** How many slabs are on loan. */
   get inUse(): number {
     return this.#inUse

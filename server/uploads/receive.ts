@@ -7,6 +7,7 @@ import type { DigestSession } from '../digests/pool.js'
 import type { Slab, SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
 import type { Ledger, TemporaryWriter } from '../storage/store.js'
+import { Pace } from './pace.js'
 
 /** Slabs of one upload on their way to the hash at the same time. */
 const SLABS_IN_FLIGHT = 3
@@ -16,6 +17,8 @@ const CHECKPOINT_MS = 5000
 /** The same where a checkpoint costs more than a sync: then there is one at each boundary, and this is for slow clients. */
 const BOUNDARY_PATIENCE_MS = 60_000
 const TICK_MS = 500
+/** For a slow client's bytes while slabs are rare: a thousand of them would have all slabs, and each only a few bytes. */
+const CUP_BYTES = 16 * 1024
 const WORD_BYTES = 8
 /** How many bytes are taken between two looks at the free space. */
 const SPACE_CHECK_BYTES = 16 * 1024 * 1024
@@ -45,6 +48,8 @@ export interface ReceiveOptions {
   /** Asks to stop; its reason is what `stopReason` then says. */
   signal: AbortSignal
   noProgressMs: number
+  /** The rate that the body keeps over each `noProgressMs` in which it is read; undefined: any. */
+  leastBytesPerSecond: number | undefined
   onTrouble: (error: unknown) => void
 }
 
@@ -77,12 +82,15 @@ class Receiver {
   readonly #options: ReceiveOptions
   readonly #hashing = new Set<Promise<void>>()
   readonly #writing = new Set<Promise<void>>()
+  /** A slab, or a cup: then it is not the pool's. */
   #slab: Slab | null = null
   /** The slab's bytes from here on are the upload's, up to `#filledBytes`; at `#slabEnd` it is full. */
   #firstByte = 0
   #filledBytes = 0
   #slabEnd = 0
   #slabSince = 0
+  /** The last slab, or cup, was full within a moment. */
+  #isQuick = false
   #takenBytes: number
   #dispatchedBytes: number
   #spaceCheckedAt: number
@@ -116,7 +124,8 @@ class Receiver {
     const { slabs, writer } = this.#options
     const checkpointMs = Number.isFinite(writer.boundaryBytes) ? BOUNDARY_PATIENCE_MS : CHECKPOINT_MS
     const isDue = now - this.#lastCheckpoint.at >= checkpointMs
-    if (isDue || (slabs.isShort && now - this.#slabSince >= TICK_MS)) this.#dispatch()
+    const isWanted = slabs.isShort && this.#slab !== null && !isCup(this.#slab)
+    if (isDue || (isWanted && now - this.#slabSince >= TICK_MS)) this.#dispatch()
     if (isDue) this.#startCheckpoint()
   }
 
@@ -147,7 +156,7 @@ class Receiver {
     while (rest.byteLength > 0) {
       if (this.#slab === null) {
         await this.#makeRoom()
-        this.#slab = await this.#options.slabs.acquire(this.#options.signal)
+        this.#slab = await this.#nextSlab(rest.byteLength)
         // Aligned as the chunk is: V8 copies to shared memory word by word then, and else byte by byte, eight times as slow.
         this.#firstByte = rest.byteOffset % WORD_BYTES
         this.#filledBytes = this.#firstByte
@@ -168,6 +177,11 @@ class Receiver {
     if (this.#failure !== null) throw this.#failure
   }
 
+  async #nextSlab(waitingBytes: number): Promise<Slab> {
+    const { slabs, signal } = this.#options
+    return slabs.isTight && !this.#isQuick && waitingBytes < CUP_BYTES ? newCup() : slabs.acquire(signal)
+  }
+
   async #makeRoom(): Promise<void> {
     while (this.#hashing.size >= SLABS_IN_FLIGHT) await Promise.race(this.#hashing)
     await this.#options.writer.ready(this.#options.signal)
@@ -181,6 +195,7 @@ class Receiver {
     const slab = this.#slab
     if (slab === null) return
     const bytes = slab.bytes.subarray(this.#firstByte, this.#filledBytes)
+    this.#isQuick = this.#filledBytes === this.#slabEnd && performance.now() - this.#slabSince < TICK_MS
     this.#slab = null
     const { bodyHash, digest, writer } = this.#options
     const { boundaryBytes } = writer
@@ -242,6 +257,14 @@ class Receiver {
   }
 }
 
+function newCup(): Slab {
+  return { bytes: new Uint8Array(new SharedArrayBuffer(CUP_BYTES)), release: () => {} }
+}
+
+function isCup({ bytes }: Slab): boolean {
+  return bytes.byteLength === CUP_BYTES
+}
+
 /** Feeds the body to `receiver`, pausing the source while it has to wait. */
 function readBody(
   source: Readable,
@@ -250,6 +273,7 @@ function readBody(
 ): Promise<{ isWhole: boolean; stopReason: AppError | null }> {
   return new Promise((resolve, reject) => {
     let lastChunkAt = performance.now()
+    const pace = paceOf(options, lastChunkAt)
     let isWaiting: Promise<void> | null = null
     let hasEnded = false
 
@@ -271,6 +295,7 @@ function readBody(
     }
     const onData = (chunk: Buffer) => {
       lastChunkAt = performance.now()
+      pace?.arrived(chunk.byteLength)
       try {
         isWaiting = receiver.take(chunk)
       } catch (error) {
@@ -279,9 +304,11 @@ function readBody(
       }
       if (isWaiting === null) return
       source.pause()
+      pace?.wait(lastChunkAt)
       isWaiting.then(
         () => {
           isWaiting = null
+          pace?.go(performance.now())
           if (!hasEnded) source.resume()
         },
         (error) => {
@@ -304,9 +331,12 @@ function readBody(
     const ticker = setInterval(() => {
       receiver.tick()
       // While we make the client wait, its silence is ours.
-      if (isWaiting !== null) lastChunkAt = performance.now()
-      if (performance.now() - lastChunkAt < options.noProgressMs) return
-      settle(() => resolve({ isWhole: false, stopReason: noProgress(options.noProgressMs) }))
+      const now = performance.now()
+      if (isWaiting !== null) lastChunkAt = now
+      const isStalled = now - lastChunkAt >= options.noProgressMs
+      if (!isStalled && !pace?.isTooSlow(now)) return
+      const stopReason = isStalled ? noProgress(options, IS_KEPT) : tooSlow(options, IS_KEPT)
+      settle(() => resolve({ isWhole: false, stopReason }))
     }, TICK_MS)
 
     if (options.signal.aborted) {
@@ -324,17 +354,18 @@ function readBody(
  * Reads a short body into memory.
  *
  * @returns null when it was cut before `lengthBytes` had arrived
- * @throws REQUEST_TIMEOUT when nothing comes for `noProgressMs`
+ * @throws REQUEST_TIMEOUT when nothing comes for `noProgressMs`, or too little
  */
-export function readWhole(
-  source: Readable,
-  lengthBytes: number,
-  noProgressMs: number,
-): Promise<Buffer | null> {
+export function readWhole(source: Readable, lengthBytes: number, limits: PaceLimits): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let arrivedBytes = 0
-    const timer = setTimeout(() => reject(noProgress(noProgressMs)), noProgressMs)
+    const pace = paceOf(limits, performance.now())
+    const give = (error: AppError) => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    const timer = setTimeout(() => give(noProgress(limits, IS_NOT_KEPT)), limits.noProgressMs)
     const settle = (body: Buffer | null) => {
       clearTimeout(timer)
       resolve(body)
@@ -348,6 +379,9 @@ export function readWhole(
       timer.refresh()
       chunks.push(chunk)
       arrivedBytes += chunk.byteLength
+      pace?.arrived(chunk.byteLength)
+      // Without a chunk the timer ends it.
+      if (arrivedBytes < lengthBytes && pace?.isTooSlow(performance.now())) give(tooSlow(limits, IS_NOT_KEPT))
     })
     source.once('end', () =>
       settle(arrivedBytes === lengthBytes ? Buffer.concat(chunks, arrivedBytes) : null),
@@ -357,6 +391,13 @@ export function readWhole(
   })
 }
 
+/** How slow a body may be. */
+export type PaceLimits = Pick<ReceiveOptions, 'noProgressMs' | 'leastBytesPerSecond'>
+
+function paceOf({ leastBytesPerSecond, noProgressMs }: PaceLimits, nowMs: number): Pace | undefined {
+  return leastBytesPerSecond === undefined ? undefined : new Pace(leastBytesPerSecond, noProgressMs, nowMs)
+}
+
 function tooLong(limitBytes: number): AppError {
   return new AppError(
     'PAYLOAD_TOO_LARGE',
@@ -364,9 +405,19 @@ function tooLong(limitBytes: number): AppError {
   )
 }
 
-function noProgress(noProgressMs: number): AppError {
+const IS_KEPT = 'What arrived is kept: ask for the offset with HEAD and resume.'
+const IS_NOT_KEPT = 'Nothing of it is kept: send it again.'
+
+function noProgress({ noProgressMs }: PaceLimits, whatNext: string): AppError {
   return new AppError(
     'REQUEST_TIMEOUT',
-    `No byte arrived for ${Math.round(noProgressMs / 1000)} s. What arrived is kept: ask for the offset with HEAD and resume.`,
+    `No byte arrived for ${Math.round(noProgressMs / 1000)} s. ${whatNext}`,
+  )
+}
+
+function tooSlow({ noProgressMs, leastBytesPerSecond }: PaceLimits, whatNext: string): AppError {
+  return new AppError(
+    'REQUEST_TIMEOUT',
+    `Less than ${leastBytesPerSecond} bytes a second arrived for ${Math.round(noProgressMs / 1000)} s. ${whatNext}`,
   )
 }

@@ -8,7 +8,7 @@ import { DigestPool } from '../../server/digests/pool.js'
 import { SLAB_BYTES, SlabPool } from '../../server/digests/slabs.js'
 import { AppError } from '../../server/errors.js'
 import { EMPTY_LEDGER } from '../../server/storage/store.js'
-import { type Checkpoint, type ReceiveOptions, receive } from '../../server/uploads/receive.js'
+import { type Checkpoint, type ReceiveOptions, readWhole, receive } from '../../server/uploads/receive.js'
 import { deferred, PartedWriter } from './parted-writer.js'
 
 const KIB = 1024
@@ -43,6 +43,7 @@ test('a store that fills up while bytes arrive ends the request, and all that wa
     },
     signal: new AbortController().signal,
     noProgressMs: 1000,
+    leastBytesPerSecond: undefined,
     onTrouble: () => {},
   })
   expect(reception.stopReason).toMatchObject({ code: 'INSUFFICIENT_STORAGE' })
@@ -76,6 +77,7 @@ describe('a writer with boundaries', () => {
       assertSpace: async () => {},
       signal: new AbortController().signal,
       noProgressMs: 200_000,
+      leastBytesPerSecond: undefined,
       onTrouble: () => {},
       ...over,
     }
@@ -275,5 +277,182 @@ describe('a writer with boundaries', () => {
     expect(record).not.toHaveBeenCalled()
     expect(reception.checkpoint.stored.parts).toHaveLength(6)
     expect(bodyHash.digest('hex')).toBe(createHash('sha1').update(content).digest('hex'))
+  })
+})
+
+describe('the rate of a body', () => {
+  const writerOf = (ready: () => Promise<void> = async () => {}, received: Buffer[] = []) => ({
+    boundaryBytes: Number.POSITIVE_INFINITY,
+    ready,
+    write: async (bytes: Uint8Array) => void received.push(Buffer.from(bytes)),
+    sync: async () => EMPTY_LEDGER,
+    confirm: () => {},
+    close: async () => {},
+  })
+
+  const limits = (over: Partial<ReceiveOptions>): ReceiveOptions => ({
+    writer: writerOf(),
+    digest: null,
+    slabs: new SlabPool(8),
+    offsetBytes: 0,
+    limitBytes: MIB,
+    bodyHash: null,
+    record: async () => {},
+    assertSpace: async () => {},
+    signal: new AbortController().signal,
+    noProgressMs: 1000,
+    leastBytesPerSecond: 1000,
+    onTrouble: () => {},
+    ...over,
+  })
+
+  /** Writes `bytes` every 100 ms, until somebody stops reading for good. */
+  function drip(bytes: number): { source: PassThrough; stop: () => void } {
+    const source = new PassThrough()
+    const timer = setInterval(() => source.write(Buffer.alloc(bytes, 1)), 100)
+    return { source, stop: () => clearInterval(timer) }
+  }
+
+  test('that is too low ends it with 408, and every byte that came is kept', async () => {
+    const received: Buffer[] = []
+    const { source, stop } = drip(20)
+    const startedAt = performance.now()
+    const reception = await receive(source, limits({ writer: writerOf(undefined, received) }))
+    stop()
+    expect(performance.now() - startedAt).toBeGreaterThan(950)
+    expect(performance.now() - startedAt).toBeLessThan(4_000)
+    expect(reception).toMatchObject({ isWhole: false, stopReason: { code: 'REQUEST_TIMEOUT' } })
+    expect(reception.stopReason?.detail).toBe(
+      'Less than 1000 bytes a second arrived for 1 s. What arrived is kept: ask for the offset with HEAD and resume.',
+    )
+    expect(reception.checkpoint.offsetBytes).toBeGreaterThanOrEqual(100)
+    expect(Buffer.concat(received)).toHaveLength(reception.checkpoint.offsetBytes)
+  })
+
+  test.each([
+    ['high enough', 200, 1000],
+    ['of no matter', 1, undefined],
+  ])('that is %s lets it go on', async (_, bytes, leastBytesPerSecond) => {
+    const { source, stop } = drip(bytes)
+    const receiving = receive(source, limits({ leastBytesPerSecond }))
+    await sleep(3_200)
+    stop()
+    source.end()
+    expect(await receiving).toMatchObject({ isWhole: true, stopReason: null })
+  })
+
+  test('is not to blame while the store makes the client wait', async () => {
+    const ready = deferred()
+    const source = new PassThrough()
+    source.write(Buffer.alloc(10))
+    const receiving = receive(source, limits({ writer: writerOf(() => ready.promise) }))
+    await sleep(2_500)
+    ready.resolve()
+    source.end(Buffer.alloc(10))
+    const reception = await receiving
+    expect(reception).toMatchObject({ isWhole: true, stopReason: null })
+    expect(reception.checkpoint.offsetBytes).toBe(20)
+  })
+
+  test('ends a short body, too, of which nothing is kept', async () => {
+    const { source, stop } = drip(20)
+    const reading = readWhole(source, 100_000, { noProgressMs: 500, leastBytesPerSecond: 1000 })
+    await expect(reading).rejects.toMatchObject({
+      code: 'REQUEST_TIMEOUT',
+      detail: 'Less than 1000 bytes a second arrived for 1 s. Nothing of it is kept: send it again.',
+    })
+    stop()
+  })
+
+  test('of a short body that is whole at the window’s end is never too low', async () => {
+    const source = new PassThrough()
+    const reading = readWhole(source, 20, { noProgressMs: 300, leastBytesPerSecond: 1_000_000 })
+    for (let count = 0; count < 2; count++) {
+      source.write(Buffer.alloc(10))
+      await sleep(200)
+    }
+    source.end()
+    expect(await reading).toHaveLength(20)
+  })
+})
+
+describe('bodies that share rare slabs', () => {
+  /** Four slabs, of which two are on loan for good. */
+  async function rareSlabs(): Promise<SlabPool> {
+    const slabs = new SlabPool(4)
+    for (let count = 0; count < 2; count++) await slabs.acquire()
+    expect(slabs.isTight).toBe(true)
+    return slabs
+  }
+
+  function receiveInto(source: Readable, slabs: SlabPool, limitBytes: number) {
+    const written: Buffer[] = []
+    const over = receive(source, {
+      writer: {
+        boundaryBytes: Number.POSITIVE_INFINITY,
+        ready: async () => {},
+        write: async (bytes) => void written.push(Buffer.from(bytes)),
+        sync: async () => EMPTY_LEDGER,
+        confirm: () => {},
+        close: async () => {},
+      },
+      digest: null,
+      slabs,
+      offsetBytes: 0,
+      limitBytes,
+      bodyHash: null,
+      record: async () => {},
+      assertSpace: async () => {},
+      signal: new AbortController().signal,
+      noProgressMs: 60_000,
+      leastBytesPerSecond: undefined,
+      onTrouble: () => {},
+    })
+    return { over, content: () => Buffer.concat(written) }
+  }
+
+  test('hold none for a few bytes: any number of slow ones leave a fast one its speed', async () => {
+    const slabs = await rareSlabs()
+    const sources = Array.from({ length: 50 }, () => new PassThrough())
+    const slow = sources.map((source) => receiveInto(source, slabs, MIB))
+    for (let round = 0; round < 3; round++) {
+      for (const [index, source] of sources.entries()) source.write(Buffer.alloc(10, index))
+      await sleep(20)
+    }
+    expect(slabs.inUse).toBe(2)
+
+    const content = randomBytes(4 * MIB)
+    const startedAt = performance.now()
+    const pieces = Array.from({ length: 64 }, (_, index) =>
+      content.subarray(index * 65_536, (index + 1) * 65_536),
+    )
+    const fast = receiveInto(Readable.from(pieces), slabs, content.length)
+    await fast.over
+    expect(performance.now() - startedAt).toBeLessThan(450)
+    expect(fast.content().equals(content)).toBe(true)
+
+    for (const [index, source] of sources.entries()) source.end(Buffer.alloc(20_000, index))
+    for (const [index, { over, content }] of slow.entries()) {
+      expect((await over).checkpoint.offsetBytes).toBe(20_030)
+      expect(content().equals(Buffer.alloc(20_030, index))).toBe(true)
+    }
+    expect(slabs.inUse).toBe(2)
+  })
+
+  test('get one as soon as they turn out to be fast, however small their chunks are', async () => {
+    const slabs = await rareSlabs()
+    const content = randomBytes(2 * MIB)
+    let mostInUse = 0
+    function* chunks() {
+      for (let at = 0; at < content.length; at += 1448) {
+        mostInUse = Math.max(mostInUse, slabs.inUse)
+        yield content.subarray(at, at + 1448)
+      }
+    }
+    const receiving = receiveInto(Readable.from(chunks()), slabs, content.length)
+    await receiving.over
+    expect(mostInUse).toBeGreaterThan(2)
+    expect(receiving.content().equals(content)).toBe(true)
+    expect(slabs.inUse).toBe(2)
   })
 })
