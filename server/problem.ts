@@ -12,6 +12,8 @@ export const statusOf: Record<ErrorCode, number> = {
   INVALID_INPUT: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
+  // Neither 413 nor 507: tus clients try those again, and only the owner can make room.
+  QUOTA_EXCEEDED: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   NOT_ACCEPTABLE: 406,
@@ -25,7 +27,9 @@ export const statusOf: Record<ErrorCode, number> = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   RANGE_NOT_SATISFIABLE: 416,
   HASH_MISMATCH: 422,
+  CONTENT_REFUSED: 422,
   LOCKED: 423,
+  RATE_LIMITED: 429,
   // tus 1.0.0, checksum extension.
   CHECKSUM_MISMATCH: 460,
   INTERNAL: 500,
@@ -38,6 +42,8 @@ const titleOf: Partial<Record<ErrorCode, string>> = {
   PACKAGE_FINALIZED: 'Package Finalized',
   UNSUPPORTED_VERSION: 'Unsupported tus Version',
   HASH_MISMATCH: 'Hash Mismatch',
+  CONTENT_REFUSED: 'Content Refused',
+  QUOTA_EXCEEDED: 'Quota Exceeded',
   CHECKSUM_MISMATCH: 'Checksum Mismatch',
 }
 
@@ -95,7 +101,7 @@ function sendProblem(req: Request, res: Response, error: AppError): void {
   for (const [name, value] of Object.entries(headersOf(error))) res.setHeader(name, value)
   res.setHeader('Cache-Control', 'no-store')
   res.setHeader('Content-Type', 'application/problem+json; charset=utf-8')
-  res.statusCode = isTusHead(req) && problem.status >= 500 ? statusOf.LOCKED : problem.status
+  res.statusCode = isTusHead(req) && isPassing(problem.status) ? statusOf.LOCKED : problem.status
   endLingering(req, res, JSON.stringify(problem, bigintAsNumber))
 }
 
@@ -109,6 +115,11 @@ const bodyHeaders = [
   'Last-Modified',
   'Repr-Digest',
 ]
+
+/** Trouble that isn't the upload's. */
+function isPassing(status: number): boolean {
+  return status >= 500 || status === statusOf.RATE_LIMITED
+}
 
 /**
  * tus-js-client takes every failure of HEAD but 423 for "no such upload" and starts anew at byte 0 (its issue 895), so
@@ -137,7 +148,10 @@ function headersOf(error: AppError): Record<string, string> {
 function challengeOf(error: AppError): string | undefined {
   const realm = 'Bearer realm="antipasto"'
   if (error.code === 'UNAUTHORIZED') {
-    return error.details?.error === 'invalid_token' ? `${realm}, error="invalid_token"` : realm
+    const { error: name, error_description: description } = error.details ?? {}
+    if (name !== 'invalid_token') return realm
+    const why = typeof description === 'string' ? `, error_description="${description}"` : ''
+    return `${realm}, error="invalid_token"${why}`
   }
   const scope = error.details?.missing_scope
   if (error.code !== 'FORBIDDEN' || typeof scope !== 'string') return undefined

@@ -6,7 +6,7 @@ export const SWAGGER_FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon
 /** What begins it, beside them. */
 export const START_SCRIPT_NAME = 'start.js'
 
-/** No inline script, so that the policy can forbid them. */
+/** Neither scripts nor styles in it, as the policy forbids them: http/security-headers.ts. */
 export const PAGE = `<!DOCTYPE html>
 <html lang="en">
   <head>
@@ -42,8 +42,3 @@ export const START_SCRIPT = `SwaggerUIBundle({
   syntaxHighlight: { activated: false },
 })
 `
-
-/** Swagger UI writes style attributes, and has its icons in \`data:\` URLs. */
-export const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

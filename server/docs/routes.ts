@@ -3,15 +3,22 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { type RequestHandler, type Response, Router } from 'express'
+import { type Response, Router } from 'express'
 import { isNotModified } from '../files/byte-range.js'
-import { PAGE, PAGE_POLICY, START_SCRIPT, START_SCRIPT_NAME, SWAGGER_FILES } from './page.js'
+import { PAGE, START_SCRIPT, START_SCRIPT_NAME, SWAGGER_FILES } from './page.js'
 
 /** By its own file: the package's main module would run the whole page in here. */
 const SWAGGER_FOLDER = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
-/** `GET /openapi.json`, which `makeDocument` is asked for once, by the first who wants it, and `GET /docs`. */
-export function documentationRoutes(makeDocument: () => Readonly<Record<string, unknown>>): Router {
+export interface DocumentationOptions {
+  /** Called once, by the first who wants it. */
+  makeDocument: () => Readonly<Record<string, unknown>>
+  /** Sets the headers of a document. */
+  protect: (response: Response) => void
+}
+
+/** `GET /openapi.json` and `GET /docs`. */
+export function documentationRoutes({ makeDocument, protect }: DocumentationOptions): Router {
   const router = Router()
   let made: { json: string; etag: string } | null = null
   const document = () => {
@@ -19,6 +26,10 @@ export function documentationRoutes(makeDocument: () => Readonly<Record<string, 
     const json = JSON.stringify(makeDocument())
     made = { json, etag: `"${createHash('sha256').update(json).digest('hex')}"` }
     return made
+  }
+  const prepare = (response: Response) => {
+    protect(response)
+    response.set('Cache-Control', 'no-cache')
   }
 
   router.get('/openapi.json', (request, response) => {
@@ -28,31 +39,20 @@ export function documentationRoutes(makeDocument: () => Readonly<Record<string, 
     else response.type('application/json').send(json)
   })
   router.get('/docs', (_request, response) => {
-    protect(response)
+    prepare(response)
     response.type('text/html').send(PAGE)
   })
-  router.use('/docs', pageFile)
-  return router
-}
-
-/** What the page loads: parts of it, rather than operations of the API. */
-const pageFile: RequestHandler = (request, response, next) => {
-  const name = request.path.slice(1)
-  const isSwagger = SWAGGER_FILES.some((known) => known === name)
-  if (!['GET', 'HEAD'].includes(request.method) || !(isSwagger || name === START_SCRIPT_NAME)) {
-    next()
-    return
-  }
-  protect(response)
-  if (isSwagger) response.sendFile(name, { root: SWAGGER_FOLDER, cacheControl: false })
-  else response.type('text/javascript').send(START_SCRIPT)
-}
-
-function protect(response: Response): void {
-  response.set({
-    'Content-Security-Policy': PAGE_POLICY,
-    'Referrer-Policy': 'no-referrer',
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-cache',
+  // What the page loads: parts of it, rather than operations of the API.
+  router.use('/docs', (request, response, next) => {
+    const name = request.path.slice(1)
+    const isSwagger = SWAGGER_FILES.some((known) => known === name)
+    if (!['GET', 'HEAD'].includes(request.method) || !(isSwagger || name === START_SCRIPT_NAME)) {
+      next()
+      return
+    }
+    prepare(response)
+    if (isSwagger) response.sendFile(name, { root: SWAGGER_FOLDER, cacheControl: false })
+    else response.type('text/javascript').send(START_SCRIPT)
   })
+  return router
 }

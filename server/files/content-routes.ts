@@ -1,12 +1,13 @@
 // Files by their content: `/files/{sha256}`. For those who have it; knowing a digest grants nothing.
 
 import { type Request, Router } from 'express'
-import { identityOf, requireScope } from '../auth/bearer.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { actorOf, identityOf, requireScope } from '../auth/bearer.js'
+import { personScope, readScope } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
 import type { Store } from '../storage/store.js'
 import type { Intake } from '../uploads/intake.js'
+import type { Origins } from '../uploads/report.js'
 import { fileOf } from './file.js'
 import type { FileRecords } from './records.js'
 import { contentTypeOf, type RetrievableFile, sendFile } from './send.js'
@@ -15,7 +16,7 @@ export interface ContentRoutesOptions {
   intake: Intake
   files: FileRecords
   store: Pick<Store, 'sendObject'>
-  publicUrl: () => string
+  retrievalOrigin: Origins['retrievalOrigin']
   /** False: deleting what isn't there is done already, 204. */
   deleteStrict404: boolean
 }
@@ -27,18 +28,18 @@ export interface ContentRoutesOptions {
  * and what is no SHA-256 are the same 404.
  */
 export function contentRoutes(options: ContentRoutesOptions): Router {
-  const { intake, files, store, publicUrl } = options
+  const { intake, files, store, retrievalOrigin } = options
   const router = Router()
 
   router.get('/:sha256', requireScope('read'), async (request, response) => {
     const file = await find(request)
     response.vary('Accept')
-    if (wantsJson(request, file)) sendJson(response, fileOf(file.upload, publicUrl()))
+    if (wantsJson(request, file)) sendJson(response, fileOf(file.upload, retrievalOrigin()))
     else await sendFile(request, response, file, store)
   })
 
   router.get('/:sha256/info', requireScope('read'), async (request, response) => {
-    sendJson(response, fileOf((await find(request)).upload, publicUrl()))
+    sendJson(response, fileOf((await find(request)).upload, retrievalOrigin()))
   })
 
   router.get('/:sha256/download', requireScope('read'), async (request, response) => {
@@ -47,7 +48,7 @@ export function contentRoutes(options: ContentRoutesOptions): Router {
 
   router.delete('/:sha256', requireScope('delete'), async (request, response) => {
     try {
-      await intake.removeContent(digestIn(request), identityOf(request).owner)
+      await intake.removeContent(digestIn(request), personScope(identityOf(request)), actorOf(request))
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }
@@ -58,8 +59,9 @@ export function contentRoutes(options: ContentRoutesOptions): Router {
 
   async function find(request: Request): Promise<RetrievableFile> {
     const sha256 = digestIn(request)
-    const found = await files.findNewest(sha256, ownerScope(identityOf(request)))
+    const found = await files.findNewest(sha256, readScope(identityOf(request)))
     if (found === null) throw noSuchFile()
+    request.uploadId = found.id
     return { upload: found, objectKey: found.objectKey, sha256 }
   }
 }

@@ -134,7 +134,14 @@ const oneShotAnswers: Operation['answers'] = {
 
 const oneShotProblems: Operation['problems'] = [
   ...(['NOT_FOUND', 'GONE', 'CONFLICT', 'PACKAGE_FINALIZED', 'LOCKED', 'PAYLOAD_TOO_LARGE'] as const),
-  ...(['UNSUPPORTED_MEDIA_TYPE', 'REQUEST_TIMEOUT', 'HASH_MISMATCH', 'INSUFFICIENT_STORAGE'] as const),
+  ...([
+    'UNSUPPORTED_MEDIA_TYPE',
+    'REQUEST_TIMEOUT',
+    'HASH_MISMATCH',
+    'CONTENT_REFUSED',
+    'QUOTA_EXCEEDED',
+    'INSUFFICIENT_STORAGE',
+  ] as const),
 ]
 
 export const fileOperations: readonly Operation[] = [
@@ -248,7 +255,7 @@ export const retrievalOperations: readonly Operation[] = [
     params: retrievalParams,
     headers: rangeHeaders,
     answers: { ...bytesAnswers, ...inRedirectMode },
-    problems: ['NOT_FOUND', 'GONE', 'RANGE_NOT_SATISFIABLE'],
+    problems: ['FORBIDDEN', 'NOT_FOUND', 'GONE', 'RANGE_NOT_SATISFIABLE'],
   },
   {
     method: 'head',
@@ -260,6 +267,6 @@ export const retrievalOperations: readonly Operation[] = [
     params: retrievalParams,
     headers: knownHeaders,
     answers: headAnswers,
-    problems: ['NOT_FOUND', 'GONE'],
+    problems: ['FORBIDDEN', 'NOT_FOUND', 'GONE'],
   },
 ]

@@ -3,7 +3,7 @@
 import type { PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
-import { ownedBy } from '../database/owned-by.js'
+import { reachesUpload } from '../database/owned-by.js'
 import { COLUMNS } from '../uploads/columns.js'
 import type { Upload } from '../uploads/upload.js'
 
@@ -21,7 +21,7 @@ export class FileRecords {
         SELECT ${COLUMNS}, object_key AS "objectKey"
         FROM (
           SELECT uploads.*, blobs.object_key FROM uploads JOIN blobs USING (sha256)
-          WHERE sha256 = ${sha256} AND state = 'ready' AND expires_at > now() AND concat IS DISTINCT FROM 'partial' AND ${ownedBy(scope)}
+          WHERE sha256 = ${sha256} AND state = 'ready' AND expires_at > now() AND concat IS DISTINCT FROM 'partial' AND ${reachesUpload(scope)}
         ) AS found
         ORDER BY created_at DESC, id DESC LIMIT 1`
       return rows[0] ?? null

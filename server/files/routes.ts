@@ -9,7 +9,7 @@ import type { Store } from '../storage/store.js'
 import type { Records } from '../uploads/records.js'
 import { fileNameOf } from '../uploads/report.js'
 import { assertAlive } from '../uploads/upload.js'
-import { contentTypeOf, isKnown, sendFile } from './send.js'
+import { assertIsForData, contentTypeOf, isKnown, sendFile } from './send.js'
 
 /** Long enough for a client to begin; a download under way isn't ended. Short, as nobody can call such a URL back. */
 const REDIRECT_SECONDS = 300
@@ -35,11 +35,13 @@ export function retrievalRoutes({ records, store, mode }: RetrievalOptions): Rou
     const found = await records.findByRetrievalToken(String(request.params.token))
     if (found === null)
       throw new AppError('NOT_FOUND', 'Nothing is retrieved here. Look up the URL in the upload’s report.')
+    request.uploadId = found.id
     assertAlive(found)
     const { objectKey, sha256 } = found
     if (found.state !== 'ready' || objectKey === null || sha256 === null) {
       throw new AppError('NOT_FOUND', 'The file is not ready yet. Look up its state in the upload’s report.')
     }
+    assertIsForData(request)
     const file = { upload: found, objectKey, sha256 }
     // A URL of S3 is signed for one method, GET: following it, HEAD would meet a 403. So HEAD is always answered here.
     const url =

@@ -2,7 +2,8 @@
 
 import contentDisposition from 'content-disposition'
 import type { Request, Response } from 'express'
-import { isAppError } from '../errors.js'
+import { AppError, isAppError } from '../errors.js'
+import { FILE_POLICY } from '../http/security-headers.js'
 import type { Store } from '../storage/store.js'
 import { fileNameOf } from '../uploads/report.js'
 import type { Upload } from '../uploads/upload.js'
@@ -26,12 +27,29 @@ export function isKnown(request: Request, file: RetrievableFile): boolean {
   return isNotModified(request.headers['if-none-match'], etagOf(file))
 }
 
+/** Fetch Metadata's words for: opened, read by a script, shown as a picture, played. */
+const BROWSER_USES = new Set(['document', 'empty', 'image', 'audio', 'video'])
+
+/**
+ * Refuses what a browser says it wants to run, frame or style a page with: a file is data. `nosniff` lets a script with the type
+ * of one pass, and so does a policy of `'self'`.
+ *
+ * Who isn't a browser doesn't say what it is for.
+ *
+ * @throws FORBIDDEN
+ */
+export function assertIsForData(request: Request): void {
+  const use = request.headers['sec-fetch-dest']
+  if (use === undefined || (typeof use === 'string' && BROWSER_USES.has(use))) return
+  throw new AppError('FORBIDDEN', 'Files are here to be saved and read, not to be run or framed by a page.')
+}
+
 /**
  * 200 with exact Content-Length, 206 for one range, 304; for HEAD the same without the bytes.
  *
  * A body that can't be sent whole ends with a destroyed connection: PASTA takes a short body for a whole one.
  *
- * @throws RANGE_NOT_SATISFIABLE; NOT_FOUND when the store has lost the object
+ * @throws FORBIDDEN as `assertIsForData`; RANGE_NOT_SATISFIABLE; NOT_FOUND when the store has lost the object
  */
 export async function sendFile(
   request: Request,
@@ -39,6 +57,7 @@ export async function sendFile(
   file: RetrievableFile,
   store: Pick<Store, 'sendObject'>,
 ): Promise<void> {
+  assertIsForData(request)
   const { upload, objectKey, sha256 } = file
   const etag = etagOf(file)
   const lastModified = upload.finishedAt ?? upload.createdAt
@@ -51,7 +70,9 @@ export async function sendFile(
   response.setHeader('Repr-Digest', `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`)
   response.setHeader('Content-Disposition', contentDisposition(fileNameOf(upload)))
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  response.setHeader('Content-Security-Policy', 'sandbox')
+  response.setHeader('Content-Security-Policy', FILE_POLICY)
+  // Who pulls by URL is no page; a page that has the right reads by CORS, which this doesn't touch.
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
   if (isKnown(request, file)) {
     response.status(304).end()
     return

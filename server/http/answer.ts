@@ -17,7 +17,9 @@ export function sendJson(response: Response, body: unknown): void {
 /** `{items, next_cursor}`, and the next page's URL in `Link`. */
 export function sendPage(request: Request, response: Response, page: Page<unknown>, publicUrl: string): void {
   if (page.nextCursor !== null) {
-    const url = new URL(request.originalUrl, publicUrl)
+    // Of the request's target only what is behind its host, which the client chooses: RFC 9112 §3.2.2, and `//host/path`.
+    const target = request.originalUrl.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/^[/\\]+/, '/')
+    const url = new URL(target, publicUrl)
     url.searchParams.set('cursor', page.nextCursor)
     response.set('Link', `<${url.href}>; rel="next"`)
   }

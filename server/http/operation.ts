@@ -25,8 +25,8 @@ export interface Operation {
   tag: string
   summary: string
   description?: string
-  /** What the credential must allow; null: none is needed. */
-  scope: Scope | null
+  /** What the credential must allow; `any`: nothing, as long as there is one; null: none is needed. */
+  scope: Scope | 'any' | null
   params?: z.ZodObject
   query?: z.ZodObject
   /** Parameters of the query whose names nobody knows beforehand: `prefix` and any key. */

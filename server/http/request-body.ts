@@ -1,6 +1,7 @@
 // What the headers say of a request's body, and when the client is told to send it.
 
 import type { IncomingHttpHeaders, RequestListener } from 'node:http'
+import { AppError } from '../errors.js'
 
 /** The announced bytes of the body; null when it is chunked. Node has refused what is no number, or not both. */
 export function bodyLength(headers: IncomingHttpHeaders): number | null {
@@ -11,6 +12,16 @@ export function bodyLength(headers: IncomingHttpHeaders): number | null {
 /** Without parameters, in lowercase; '' when it isn't said. */
 export function mediaTypeOf(headers: IncomingHttpHeaders): string {
   return headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
+/** Compressed on the way, its bytes would be others than the file's. @throws UNSUPPORTED_MEDIA_TYPE */
+export function assertPlain(headers: IncomingHttpHeaders): void {
+  const coding = headers['content-encoding']
+  if (coding === undefined || coding.trim().toLowerCase() === 'identity') return
+  throw new AppError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    'Send the bytes as they are to be kept, without Content-Encoding.',
+  )
 }
 
 /**

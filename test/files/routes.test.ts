@@ -13,6 +13,7 @@ import { type RetrievalOptions, retrievalRoutes } from '../../server/files/route
 import { createLog } from '../../server/ops/log.js'
 import { requestId } from '../../server/ops/request-id.js'
 import { problemHandler } from '../../server/problem.js'
+import { NO_QUOTA } from '../../server/quotas/quota.js'
 import { LocalStore } from '../../server/storage/local.js'
 import type { Presentation } from '../../server/storage/store.js'
 import { Records } from '../../server/uploads/records.js'
@@ -61,7 +62,7 @@ describe('the whole file', () => {
       'repr-digest': `sha-256=:${createHash('sha256').update(bytes).digest('base64')}:`,
       'content-disposition': 'attachment; filename="lake temperature.csv"',
       'x-content-type-options': 'nosniff',
-      'content-security-policy': 'sandbox',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
       'x-request-id': expect.stringMatching(/./),
     })
     for (const name of [
@@ -269,7 +270,7 @@ describe('names and types', () => {
       'content-type': filetype,
       'content-disposition': 'attachment; filename="page.html"',
       'x-content-type-options': 'nosniff',
-      'content-security-policy': 'sandbox',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
     })
     expect(answer.body.toString()).toBe(text)
   })
@@ -341,7 +342,7 @@ describe('RETRIEVAL_MODE=redirect', () => {
         return hasUrls ? `https://store.example.org/${key}?signature=1` : null
       },
     }
-    const records = new Records(database.prisma, readConfig({}))
+    const records = new Records(database.prisma, readConfig({}), NO_QUOTA)
     const app = express()
     app.use(requestId).use('/r', retrievalRoutes({ records, store, mode: 'redirect' }))
     app.use(problemHandler(createLog({ level: 'silent' })))
