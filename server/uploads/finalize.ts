@@ -3,6 +3,13 @@
 import type { Logger } from 'pino'
 import { type Digests, RunningDigest } from '../digests/digest.js'
 import { AppError, isAppError } from '../errors.js'
+import {
+  type ContentCheck,
+  contentRefused,
+  factsOf,
+  retryDelayMs,
+  type Verdict,
+} from '../hooks/content-check.js'
 import { type ComposeSource, EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
 import { bothRooms } from './ending.js'
 import type { Garbage } from './garbage.js'
@@ -17,6 +24,7 @@ import {
   declaredMismatch,
   isConcatenation,
   isDue,
+  isPartial,
   ofUpload,
   SNIFFED_BYTES,
   type Upload,
@@ -25,6 +33,8 @@ import {
 const RETRY_MS = 5000
 /** A store may take minutes to put a big object together; its client isn't kept waiting, and the connection not open. */
 const PATIENCE_MS = 20_000
+/** Whoever takes up what was interrupted has more to do than to wait for one check after the other. */
+const RESUMED_CHECK_PATIENCE_MS = 1000
 
 export interface FinalizerOptions {
   records: Records
@@ -32,17 +42,26 @@ export interface FinalizerOptions {
   store: Store
   garbage: Garbage
   rereader: Rereader
+  /** What may refuse an upload whose every byte is here; null or absent: nothing. */
+  contentCheck?: ContentCheck | null
   log: Logger
 }
 
 export class Finalizer {
   readonly #options: FinalizerOptions
   readonly #retries = new Map<string, NodeJS.Timeout>()
+  /** Checks in a row that gave no answer, by upload. */
+  readonly #failedChecks = new Map<string, number>()
   readonly #inBackground = new Set<Promise<unknown>>()
   readonly #stopping = new AbortController()
 
   constructor(options: FinalizerOptions) {
     this.#options = options
+  }
+
+  /** Whether nothing may become ready without being asked for: then every upload has to come by here. */
+  get hasContentCheck(): boolean {
+    return Boolean(this.#options.contentCheck)
   }
 
   /**
@@ -52,7 +71,8 @@ export class Finalizer {
    * @param stored where its last bytes are, as far as the ledger hasn't named them yet
    * @param patienceMs how long to wait for the store; what takes longer goes on in the background
    * @returns the record: `ready`; `finalizing` when the rest goes on in the background or is tried again by itself
-   * @throws HASH_MISMATCH when the bytes are not what the client declared: the upload is `failed` then
+   * @throws HASH_MISMATCH when the bytes are not what the client declared, CONTENT_REFUSED when the content check says no
+   * while somebody waits: the upload is `failed` then
    */
   async finish(
     lease: Lease,
@@ -73,31 +93,43 @@ export class Finalizer {
     const finishing = this.#complete(lease, finalizing, digests)
     this.#inBackground.add(finishing)
     void finishing.finally(() => this.#inBackground.delete(finishing))
-    return digests === null ? finalizing : withPatience(finishing, patienceMs, finalizing)
+    if (digests === null) return finalizing
+    const finished = await withPatience(finishing, patienceMs, finalizing)
+    if (finished.errorCode !== 'CONTENT_REFUSED') return finished
+    throw ofUpload(new AppError('CONTENT_REFUSED', finished.errorDetail ?? ''), upload.id)
   }
 
   /** As `finish`, for an upload whose every byte is in the records: they tell its digests, or that it has to be read again. */
-  finishWhole(lease: Lease, upload: Upload): Promise<Upload> {
-    return this.finish(lease, upload, knownDigests(upload), EMPTY_LEDGER)
+  finishWhole(lease: Lease, upload: Upload, patienceMs = PATIENCE_MS): Promise<Upload> {
+    return this.finish(lease, upload, knownDigests(upload), EMPTY_LEDGER, patienceMs)
   }
 
   /**
-   * Finishes an upload that was found whole, but not finished; does nothing when somebody else is at it.
+   * Finishes an upload that was found whole, but not finished; does nothing when somebody else is at it, or when its check
+   * gave no answer just now.
    *
    * It is `finalizing`, or still `receiving` when its server died between its last byte and that.
    */
   async resume(uploadId: string): Promise<void> {
     const { leases } = this.#options
+    if (this.#failedChecks.has(uploadId) && this.#retries.has(uploadId)) return
     try {
       const claimed =
         (await leases.tryClaim(uploadId, 'finalizing')) ?? (await leases.tryClaim(uploadId, 'receiving'))
-      if (claimed === null) return
+      if (claimed === null) {
+        this.#failedChecks.delete(uploadId)
+        return
+      }
       // Once it was begun, finishing goes to its end, whoever was to begin it.
       if (claimed.upload.state === 'finalizing' || isDue(claimed.upload))
-        await this.finishWhole(claimed.lease, claimed.upload)
+        await this.finishWhole(
+          claimed.lease,
+          claimed.upload,
+          this.hasContentCheck ? RESUMED_CHECK_PATIENCE_MS : PATIENCE_MS,
+        )
       else await leases.release(claimed.lease, false)
     } catch (error) {
-      if (isAppError(error, 'HASH_MISMATCH')) return
+      if (isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED')) return
       this.#options.log.error(
         { err: error, upload: uploadId },
         'an interrupted finishing could not go on yet',
@@ -132,6 +164,19 @@ export class Finalizer {
         await this.#letGo(lease, failed.discarded)
         return failed.upload
       }
+      const verdict = await this.#askCheck(lease, upload, computed)
+      if (verdict === null) {
+        await leases.release(lease, false)
+        return upload
+      }
+      if (!verdict.isAccepted) {
+        const failed = await records.commitFailed(lease, contentRefused(verdict.words), computed)
+        log.info({ upload: upload.id }, 'the content check refused an upload')
+        await this.#letGo(lease, failed.discarded)
+        // They have the same bytes, which are not to be had any more.
+        if (isMadeOfParts) await this.#endParts(upload.id)
+        return failed.upload
+      }
       const ready = await records.commitReady(lease, {
         digests: computed,
         warnings: contentWarnings(sizeBytes, object.head, upload.contentType),
@@ -147,8 +192,8 @@ export class Finalizer {
       // That can't be recorded when the upload has ended meanwhile: then its bytes are gone rightly.
       const failed = isLost ? await this.failLost(lease, upload, error).catch(() => null) : null
       if (failed !== null) return failed
-      await this.#clearAfterEnd(upload.id)
-      if (!this.#stopping.signal.aborted) {
+      const hasEnded = await this.#clearAfterEnd(upload.id)
+      if (!hasEnded && !this.#stopping.signal.aborted) {
         log.error(
           { err: error, upload: upload.id },
           'finishing an upload was interrupted; it will be tried again',
@@ -161,10 +206,45 @@ export class Finalizer {
   }
 
   /** An upload that ended while its object was being made: that may have come to be after its place was emptied. */
-  async #clearAfterEnd(uploadId: string): Promise<void> {
+  async #clearAfterEnd(uploadId: string): Promise<boolean> {
     const { records, garbage } = this.#options
     const isAbandoned = await records.isAbandoned(uploadId).catch(() => false)
     if (isAbandoned) await garbage.emptySoon(bothRooms(uploadId))
+    return isAbandoned
+  }
+
+  /**
+   * Whether the upload may become ready. What is a part isn't asked for: what is made of it is.
+   *
+   * @returns null when there was no answer: it is asked for again, later and later
+   * @throws NOT_FOUND, CONFLICT when bytes are lost; the signal's reason when the upload ends, or we do
+   */
+  async #askCheck(lease: Lease, upload: Upload, digests: Digests): Promise<Verdict | null> {
+    const { contentCheck, store, log } = this.#options
+    if (!contentCheck || isPartial(upload)) return { isAccepted: true }
+    const range = { start: 0, end: Number(upload.sizeBytes) }
+    try {
+      const verdict = await this.#untilStopped(lease, (signal) =>
+        contentCheck.check(factsOf(upload, digests), () => store.readObject(upload.id, range), signal),
+      )
+      this.#failedChecks.delete(upload.id)
+      return verdict
+    } catch (error) {
+      const isOver = this.#stopping.signal.aborted || lease.signal.aborted
+      if (isOver || isAppError(error, 'NOT_FOUND', 'CONFLICT')) {
+        this.#failedChecks.delete(upload.id)
+        throw error
+      }
+      const failures = (this.#failedChecks.get(upload.id) ?? 0) + 1
+      this.#failedChecks.set(upload.id, failures)
+      const delayMs = retryDelayMs(failures)
+      log.warn(
+        { err: error, upload: upload.id, retry_in_seconds: delayMs / 1000 },
+        'the content check gave no answer; it is asked again',
+      )
+      this.#retryLater(upload.id, delayMs)
+      return null
+    }
   }
 
   /** From what the store has of the upload, its object. Idempotent. @throws NOT_FOUND, CONFLICT when bytes are lost */
@@ -172,7 +252,7 @@ export class Finalizer {
     const { records, store } = this.#options
     if (isConcatenation(upload)) {
       const sources = await this.#readySources(upload.id)
-      await store.compose(upload.id, sources, this.#untilStopped(lease))
+      await this.#untilStopped(lease, (signal) => store.compose(upload.id, sources, signal))
       return false
     } else {
       const ledger = store.needsLedger ? await records.ledger(upload, { isForWriter: false }) : EMPTY_LEDGER
@@ -191,9 +271,19 @@ export class Finalizer {
     return (unfinished.length === 0 ? sources : await records.concatSources(uploadId)).map(assertSource)
   }
 
-  /** Aborts when the upload ends, and when we do. */
-  #untilStopped(lease: Lease): AbortSignal {
-    return AbortSignal.any([this.#stopping.signal, lease.signal])
+  /** Does `act` with a signal that aborts when the upload ends, and when we do. */
+  async #untilStopped<T>(lease: Lease, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    // Not AbortSignal.any: Node 20 keeps what it makes for as long as the longest-lived signal lives.
+    const ending = new AbortController()
+    const sources = [this.#stopping.signal, lease.signal]
+    const end = () => ending.abort(sources.find(({ aborted }) => aborted)?.reason)
+    for (const source of sources) source.addEventListener('abort', end)
+    if (sources.some(({ aborted }) => aborted)) end()
+    try {
+      return await act(ending.signal)
+    } finally {
+      for (const source of sources) source.removeEventListener('abort', end)
+    }
   }
 
   /** What fails here, the sweep does: a part's own time is over soon. */
@@ -223,16 +313,18 @@ export class Finalizer {
   /** @throws the signal's reason when the upload ends, or we do */
   async #readAgain(lease: Lease, upload: Upload): Promise<Digests> {
     const { records, rereader } = this.#options
-    return rereader.read({
-      objectKey: upload.id,
-      sizeBytes: Number(upload.sizeBytes),
-      from:
-        upload.digestState === null
-          ? null
-          : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState },
-      record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
-      signal: this.#untilStopped(lease),
-    })
+    return this.#untilStopped(lease, (signal) =>
+      rereader.read({
+        objectKey: upload.id,
+        sizeBytes: Number(upload.sizeBytes),
+        from:
+          upload.digestState === null
+            ? null
+            : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState },
+        record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
+        signal,
+      }),
+    )
   }
 
   async #letGo(lease: Lease, discarded: readonly Discarded[]): Promise<void> {
@@ -240,13 +332,13 @@ export class Finalizer {
     await this.#options.garbage.emptySoon(discarded)
   }
 
-  #retryLater(uploadId: string): void {
+  #retryLater(uploadId: string, delayMs = RETRY_MS): void {
     if (this.#stopping.signal.aborted) return
     clearTimeout(this.#retries.get(uploadId))
     const timer = setTimeout(() => {
       this.#retries.delete(uploadId)
       void this.resume(uploadId)
-    }, RETRY_MS)
+    }, delayMs)
     timer.unref()
     this.#retries.set(uploadId, timer)
   }

@@ -195,6 +195,9 @@ describe('an upload that has every byte, and was not begun to be finished', () =
 
   test('is left to whoever holds it; once nobody does, the sweep finishes it', async () => {
     const sweep = new Sweep({
+      apiKeys: { forgetOld: async () => {} },
+      events: { forgetOld: async () => {} },
+      eventTtlSeconds: 31_536_000,
       ...here,
       log: pino({ level: 'silent' }),
       databaseUrl: ground.databaseUrl,
