@@ -1,11 +1,14 @@
 // The requests of the staged list. Each carries the session's key; a 401 hands the key back to the session.
 
+import { type Account, readAccount } from './account.js'
 import { explainRefusal } from './problem.js'
 import { type ReportPage, readReportPage } from './report.js'
 import type { Session } from './session.js'
 
 /** Where uploads live: beside the page, wherever that is mounted. */
 export const UPLOADS_URL = new URL('uploads', document.baseURI).href
+
+const ME_URL = new URL('me', document.baseURI).href
 
 /** A request that didn't succeed; `message` is for the user. `status` is null when no answer came. */
 export class ApiError extends Error {
@@ -27,14 +30,28 @@ export interface Api {
   eml(uploadId: string): Promise<string>
 }
 
+/** Whose `key` is: `refused` by the server, or null when it can't be told now. Throws nothing. */
+export async function whoseIs(key: string): Promise<Account | 'refused' | null> {
+  try {
+    const response = await fetch(ME_URL, { headers: bearing(key), cache: 'no-store' })
+    if (response.status === 401) return 'refused'
+    return response.ok ? readAccount(await response.json(), response.headers.get('Date'), Date.now()) : null
+  } catch {
+    return null
+  }
+}
+
 /** All calls throw ApiError. */
 export function createApi(session: Session): Api {
   async function send(url: string, init: RequestInit = {}): Promise<Response> {
     const key = await session.waitForKey()
-    const headers = { ...init.headers, Authorization: `Bearer ${key}` }
+    const headers = { ...init.headers, ...bearing(key) }
     const response = await fetch(url, { ...init, headers, cache: 'no-store' }).catch(() => null)
     if (response === null) throw new ApiError(null, explainRefusal(null, ''))
-    if (response.ok) return response
+    if (response.ok) {
+      session.prove(key)
+      return response
+    }
     if (response.status === 401) session.refuse(key)
     const body = await response.text().catch(() => '')
     throw new ApiError(response.status, explainRefusal(response.status, body))
@@ -69,6 +86,10 @@ export function createApi(session: Session): Api {
       return response.text()
     },
   }
+}
+
+function bearing(key: string): { Authorization: string } {
+  return { Authorization: `Bearer ${key}` }
 }
 
 function urlOf(uploadId: string): string {

@@ -47,7 +47,7 @@ export function explainRefusal(status: number | null, body: string): string {
 
 const OWN_WORDS: Partial<Record<number, string>> = {
   0: 'The server cannot be reached. Check the connection, then try again.',
-  401: 'The server does not accept this key.',
+  401: 'Your sign-in has ended. Sign in again.',
   403: 'This key does not have the right to do that. Ask for a key with more scopes.',
   404: 'The server no longer knows this upload. Send the file again.',
   410: 'This upload has ended. Send the file again.',

@@ -1,22 +1,20 @@
 // The page in a real browser, on a real server: what a researcher does with it, and what goes wrong on the way.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Browser, Locator, Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { openApiKeys } from '../../server/auth/api-keys.js'
 import { openDatabase } from '../../server/database/client.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { dropFile, findChromium, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
+import { eventually, expectText, FILE_INPUT, PAUSE, RESUME, rowOf, sha256Of } from './page-parts.js'
 
 const MIB = 1024 * 1024
 const MAX_FILE_BYTES = 200 * MIB
-const FILE_INPUT = 'input.uppy-Dashboard-input >> nth=0'
-const PAUSE = 'button.uppy-StatusBar-actionCircleBtn[aria-label="Pause"]'
-const RESUME = 'button.uppy-StatusBar-actionCircleBtn[aria-label="Resume"]'
 
 const chromiumPath = findChromium()
 const isSkipped = chromiumPath === undefined && process.env.REQUIRE_BROWSER !== '1'
@@ -103,7 +101,7 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
     await page.reload()
     await page.locator('#staged-list .empty').waitFor()
     expect(await page.locator('#staged-list .empty').textContent()).toContain('Drop a file above')
-    expect(await page.locator('#key-section').isVisible()).toBe(false)
+    expect(await page.locator('#sign-in').isVisible()).toBe(false)
     expect(watched.troubles).toEqual([])
   })
 
@@ -207,12 +205,12 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
 
   test('asks for a key when the server refuses the one it has', async () => {
     const page = await openPage({ key: 'ap_wrong' })
-    await page.getByText('does not accept this key').waitFor()
+    await page.locator('#sign-in').getByText('does not accept this key').waitFor()
     expect(await page.locator('#staged-section').isVisible()).toBe(false)
     await page.fill('#key-input', server.key)
     await page.keyboard.press('Enter')
     await page.locator('#staged-list .staged, #staged-list .empty').first().waitFor()
-    expect(await page.locator('#key-section').isVisible()).toBe(false)
+    expect(await page.locator('#sign-in').isVisible()).toBe(false)
     // The browser reports the 401 itself; nothing else may be wrong.
     expect(watched.troubles.filter((trouble) => !trouble.includes('401'))).toEqual([])
   })
@@ -244,7 +242,7 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
       )
       expect(status).toBe(401)
       await page.click(RESUME)
-      await page.getByText('no longer accepts the key').waitFor()
+      await page.locator('#sign-in').getByText('uploads go on where they stopped').waitFor()
       await watched.limitUpload(0)
       await page.fill('#key-input', server.key)
       await page.keyboard.press('Enter')
@@ -376,14 +374,6 @@ interface UploadAnswer {
   relative_path: string | null
 }
 
-/** The newest row of a file with this name. */
-function rowOf(page: Page, name: string): Locator {
-  return page
-    .locator('#staged-list .staged')
-    .filter({ has: page.getByText(name, { exact: true }) })
-    .first()
-}
-
 function clipboardOf(page: Page): Promise<string> {
   return page.evaluate<string>('navigator.clipboard.readText()')
 }
@@ -396,27 +386,6 @@ async function expectClipboard(page: Page, part: string): Promise<void> {
   expect(text).toContain(part)
 }
 
-/** Reads again and again until the value is right, for 20 s at most; answers the last one. */
-async function eventually<Value>(
-  read: () => Promise<Value>,
-  isRight: (value: Value) => boolean,
-): Promise<Value> {
-  const deadline = performance.now() + 20_000
-  for (;;) {
-    const value = await read()
-    if (isRight(value) || performance.now() > deadline) return value
-    await sleep(50)
-  }
-}
-
-async function expectText(target: Locator, text: string): Promise<void> {
-  await target.and(target.page().getByText(text, { exact: true })).waitFor()
-}
-
 function authorization(key: string): { Authorization: string } {
   return { Authorization: `Bearer ${key}` }
-}
-
-function sha256Of(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
