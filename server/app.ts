@@ -1,11 +1,11 @@
 // The order of routers. Builds the Express application; never listens.
 
 import { fileURLToPath } from 'node:url'
-import cors from 'cors'
-import express, { type Express, type RequestHandler, Router } from 'express'
+import express, { type Express, type RequestHandler, type Response, Router } from 'express'
 import type { ApiKeys } from './auth/api-keys.js'
 import { authenticate, type Identify } from './auth/bearer.js'
 import { apiKeyRoutes } from './auth/routes.js'
+import type { RateLimit, TrustedProxies } from './config/rules.js'
 import { contentRangePatch } from './dialects/content-range.js'
 import { type OneShotDialect, oneShotDialect } from './dialects/one-shot.js'
 import { sessionDialect } from './dialects/session.js'
@@ -18,8 +18,13 @@ import type { EventTail } from './events/tail.js'
 import { contentRoutes } from './files/content-routes.js'
 import type { FileRecords } from './files/records.js'
 import { type RetrievalOptions, retrievalRoutes } from './files/routes.js'
+import type { RateLimits } from './guards/rate-limit.js'
+import { wellFormed } from './guards/well-formed.js'
 import { allowedMethods } from './http/allowed-methods.js'
+import { crossOrigin } from './http/cross-origin.js'
 import { mediaTypeOf } from './http/request-body.js'
+import { retrievalHost } from './http/retrieval-host.js'
+import { answerHeaders, documentHeaders, type SecurityHeadersOptions } from './http/security-headers.js'
 import { openApi, operations } from './openapi.js'
 import { type HealthOptions, healthRoutes } from './ops/health.js'
 import { type Log, requestLog } from './ops/log.js'
@@ -30,13 +35,19 @@ import type { PackageEnds } from './packages/ends.js'
 import type { PackageFinalizer } from './packages/finalize.js'
 import type { Packages } from './packages/records.js'
 import { packageRoutes } from './packages/routes.js'
+import { shareRoutes } from './packages/share-routes.js'
+import type { PackageShares } from './packages/shares.js'
 import { noSuchRoute, problemHandler } from './problem.js'
+import type { Quota } from './quotas/quota.js'
+import { meRoutes } from './quotas/routes.js'
+import { signInRoutes } from './sign-in/routes.js'
 import type { Store } from './storage/store.js'
 import type { Intake } from './uploads/intake.js'
 import { MERGE_PATCH } from './uploads/operations.js'
 import type { Placement } from './uploads/placement.js'
 import type { Records } from './uploads/records.js'
-import { uploadRoutes } from './uploads/routes.js'
+import type { Origins } from './uploads/report.js'
+import { refuseOnlySeen, uploadRoutes } from './uploads/routes.js'
 import { VERSION } from './version.js'
 import type { Dispatcher } from './webhooks/dispatcher.js'
 import type { WebhookRecords } from './webhooks/records.js'
@@ -46,7 +57,7 @@ import type { Sender } from './webhooks/sender.js'
 /** Where Vite puts the page, seen from the compiled server. */
 const DASHBOARD = fileURLToPath(new URL('../dashboard', import.meta.url))
 
-export interface AppOptions {
+export interface AppOptions extends Origins, SecurityHeadersOptions {
   intake: Intake
   placement: Placement
   records: Records
@@ -54,6 +65,11 @@ export interface AppOptions {
   packages: Packages
   finalizer: PackageFinalizer
   ends: PackageEnds
+  shares: PackageShares
+  quota: Quota
+  maxFileBytes: number
+  /** Of requests with one credential; undefined: none. */
+  rate: RateLimit | undefined
   eml: EmlRecords
   tail: EventTail
   webhooks: WebhookRecords
@@ -64,37 +80,49 @@ export interface AppOptions {
   identify: Identify
   health: HealthOptions
   log: Log
-  publicUrl: () => string
   corsOrigins: '*' | readonly string[]
+  retrievalUrl: string | undefined
+  trustProxy: TrustedProxies
+  limits: RateLimits
+  /** Undefined: nobody signs in by an IAM. */
+  iamUrl: string | undefined
   anonRead: boolean
   deleteStrict404: boolean
   retrievalMode: RetrievalOptions['mode']
 }
 
 export function createApp(options: AppOptions): Express {
-  const { intake, records, store, log, publicUrl } = options
+  const { intake, records, store, log, limits } = options
   const app = express()
   app.disable('x-powered-by').disable('etag')
   // `?limit[gt]=1` stays a name with brackets, not an object.
   app.set('query parser', 'simple')
+  app.set('trust proxy', options.trustProxy)
 
-  app.use(requestId, requestLog(log), methodOverride)
+  const protect = documentHeaders(options)
+  app.use(
+    requestId,
+    requestLog(log),
+    answerHeaders(options),
+    wellFormed,
+    retrievalHost(options),
+    methodOverride,
+  )
   app.use(healthRoutes(options.health))
-  app.use(documentationRoutes(() => openApi(VERSION)))
-  app.use('/r', retrievalRoutes({ records, store, mode: options.retrievalMode }))
+  // Before the limits and the sign-in, so that pages elsewhere can read their refusals.
   if (options.corsOrigins.length > 0) app.use(crossOrigin(options.corsOrigins))
-  const signedIn = authenticate(options)
-  const oneShot = oneShotDialect(intake, publicUrl)
+  if (limits.address !== undefined) app.use(limits.address)
+  app.use(documentationRoutes({ makeDocument: () => openApi(VERSION), protect }))
+  app.use('/r', retrievalRoutes({ records, store, mode: options.retrievalMode }))
+  app.use('/sign-in', signInRoutes(options))
+  const signedIn = [authenticate(options), ...(limits.credential === undefined ? [] : [limits.credential])]
+  const oneShot = oneShotDialect(intake, options)
+  const eml = { ...options, records: options.eml }
   app.use('/uploads', uploads(options, signedIn))
   app.use('/files', signedIn, files(options, oneShot))
   app.post('/packages/:id/files', signedIn, oneShot.createInPackage)
-  app.use(
-    '/packages',
-    signedIn,
-    packageRoutes(options),
-    packageEmlRoutes({ records: options.eml, publicUrl }),
-  )
-  app.use('/eml', signedIn, emlRoutes({ records: options.eml, publicUrl }))
+  app.use('/packages', signedIn, packageRoutes(options), shareRoutes(options), packageEmlRoutes(eml))
+  app.use('/eml', signedIn, emlRoutes(eml))
   app.use('/events', signedIn, eventRoutes(options))
   app.use(
     '/webhooks',
@@ -102,19 +130,20 @@ export function createApp(options: AppOptions): Express {
     webhookRoutes({ ...options, records: options.webhooks, events: options.tail }),
   )
   app.use('/api-keys', signedIn, apiKeyRoutes(options))
+  app.use('/me', signedIn, meRoutes({ ...options, usage: (owners) => records.usage(owners) }))
   app.use(allowedMethods(operations))
-  app.use(dashboard())
+  app.use(dashboard(protect))
   app.use(noSuchRoute)
   app.use(problemHandler(log))
   return app
 }
 
 /** One resource, three dialects: what speaks tus goes there, bytes and sessions in HTTP's own words too; the rest is REST. */
-function uploads(options: AppOptions, signedIn: RequestHandler): Router {
+function uploads(options: AppOptions, signedIn: RequestHandler[]): Router {
   const { intake, publicUrl } = options
   const tus = tusDialect(intake, publicUrl)
-  const session = sessionDialect(intake, publicUrl)
-  const patchRange = contentRangePatch(intake, publicUrl)
+  const session = sessionDialect(intake, options)
+  const patchRange = contentRangePatch(intake, options)
   const router = Router()
   router.use(tusVersionEcho)
   router.options(['/', '/:id'], tus.capabilities)
@@ -123,7 +152,8 @@ function uploads(options: AppOptions, signedIn: RequestHandler): Router {
   router.post('/:id/complete', ...session.complete)
   router.head('/:id', tus.head)
   router.patch('/:id', (request, response, next) => {
-    if (request.is(MERGE_PATCH)) return next()
+    // Not request.is(), which says of a request without a body that it has no type.
+    if (mediaTypeOf(request.headers) === MERGE_PATCH) return next()
     const isTus = request.headers['tus-resumable'] !== undefined
     if (request.headers['content-range'] !== undefined && !isTus) return patchRange(request, response, next)
     if (request.is('application/json')) {
@@ -132,6 +162,7 @@ function uploads(options: AppOptions, signedIn: RequestHandler): Router {
     return tus.patch(request, response, next)
   })
   router.use(uploadRoutes(options))
+  router.use('/:id', refuseOnlySeen(options.records))
   return router
 }
 
@@ -188,62 +219,18 @@ const methodOverride: RequestHandler = (request, _response, next) => {
   next()
 }
 
-const TUS_HEADERS = [
-  'Location',
-  'Tus-Checksum-Algorithm',
-  'Tus-Extension',
-  'Tus-Max-Size',
-  'Tus-Resumable',
-  'Tus-Version',
-  'Upload-Concat',
-  'Upload-Defer-Length',
-  'Upload-Expires',
-  'Upload-Length',
-  'Upload-Metadata',
-  'Upload-Offset',
-]
-
-const API_HEADERS = [
-  'Accept-Ranges',
-  'Content-Disposition',
-  'Content-Range',
-  'ETag',
-  'Link',
-  'Preference-Applied',
-  'Repr-Digest',
-  'Retry-After',
-  'WWW-Authenticate',
-  'X-EML-Matched',
-  'X-EML-Missing',
-  'X-EML-Unused',
-  'X-Request-ID',
-]
-
-function crossOrigin(origins: '*' | readonly string[]): RequestHandler {
-  return cors((request, answer) => {
-    answer(null, {
-      origin: origins === '*' ? '*' : [...origins],
-      methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
-      exposedHeaders: [...TUS_HEADERS, ...API_HEADERS],
-      maxAge: 86_400,
-      // An OPTIONS that is no preflight asks what tus can do here.
-      preflightContinue: request.headers['access-control-request-method'] === undefined,
-    })
-  })
-}
-
-function dashboard(): RequestHandler {
+function dashboard(protect: (response: Response) => void): RequestHandler {
   return express.static(DASHBOARD, {
+    // What isn't one of the page's files is a 404 as everywhere, not a way to another URL.
+    redirect: false,
     setHeaders: (response, path) => {
-      response.set({
-        'Content-Security-Policy':
-          "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; " +
-          "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        'Referrer-Policy': 'no-referrer',
-        'X-Content-Type-Options': 'nosniff',
-        // Vite names its assets by their content.
-        'Cache-Control': path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-      })
+      protect(response as Response)
+      const hasQuery = response.req.url?.includes('?') === true
+      response.set('Cache-Control', path.includes('/assets/') ? FOR_EVER : hasQuery ? 'no-store' : 'no-cache')
     },
   })
 }
+
+// Vite names its assets by their content. A URL with a query may be that of somebody who comes back from the IAM: what is in it
+// must not stay on the disk.
+const FOR_EVER = 'public, max-age=31536000, immutable'

@@ -6,6 +6,7 @@ import path from 'node:path'
 import type { Express } from 'express'
 import { createApp } from './app.js'
 import { type ApiKeys, openApiKeys } from './auth/api-keys.js'
+import { openIdentify } from './auth/identify.js'
 import type { Config } from './config.js'
 import { openDatabase } from './database/client.js'
 import { openNotifications } from './database/notifications.js'
@@ -14,6 +15,8 @@ import { SLAB_BYTES, SlabPool } from './digests/slabs.js'
 import { EventOrder } from './events/order.js'
 import { EventTail } from './events/tail.js'
 import { FileRecords } from './files/records.js'
+import { openRateLimits } from './guards/rate-limit.js'
+import { openContentCheck } from './hooks/open.js'
 import type { Log } from './ops/log.js'
 import { EmlRecords } from './packages/eml-records.js'
 import { PackageEnds } from './packages/ends.js'
@@ -21,6 +24,8 @@ import { PackageFinalizer } from './packages/finalize.js'
 import { Membership } from './packages/membership.js'
 import { Packages } from './packages/records.js'
 import { RetentionClasses } from './packages/retention.js'
+import { PackageShares } from './packages/shares.js'
+import type { Quota } from './quotas/quota.js'
 import { LocalStore } from './storage/local.js'
 import { S3Store } from './storage/s3.js'
 import type { Store } from './storage/store.js'
@@ -83,12 +88,18 @@ export async function composeService({
   publicUrl,
 }: ServiceOptions): Promise<Service> {
   // What can fail comes first, while there is nothing yet that would have to be closed.
+  const identify = await openIdentify({ config, identifyApiKey: (key) => apiKeys.identify(key), log })
   const store = storeOf(config)
   await store.open()
   const notifications = await openNotifications(databaseUrl)
   const database = await openDatabase(databaseUrl)
 
-  const records = new Records(database.prisma, config)
+  const quota: Quota = {
+    bytes: config.quotaBytes,
+    files: config.quotaFiles,
+    openUploads: config.quotaOpenUploads,
+  }
+  const records = new Records(database.prisma, config, quota)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
   const freeSpace = new FreeSpace(store, config.minFreeBytes)
@@ -97,7 +108,15 @@ export async function composeService({
   const bufferBytes = config.store === 's3' ? config.s3BufferBytes : LOCAL_BUFFER_BYTES
   const slabs = new SlabPool(Math.floor(bufferBytes / SLAB_BYTES), () => store.relieveMemory())
   const rereader = new Rereader(store, digests, slabs)
-  const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
+  const finalizer = new Finalizer({
+    records,
+    leases,
+    store,
+    garbage,
+    rereader,
+    contentCheck: openContentCheck(config),
+    log,
+  })
   const retentionClasses = new RetentionClasses(config.retentionClasses)
   const placement = new Placement(records, new Membership(database.prisma, retentionClasses))
   const intake = new Intake({
@@ -113,6 +132,7 @@ export async function composeService({
     log,
     maxFileBytes: config.maxFileBytes,
     noProgressTimeoutSeconds: config.noProgressTimeoutSeconds,
+    minUploadRate: config.minUploadRate,
   })
   const apiKeys = openApiKeys(database.prisma, {
     upload: config.apiUploadKeys,
@@ -121,27 +141,33 @@ export async function composeService({
   })
   const packageEnds = new PackageEnds(database.prisma, config.maxTtlSeconds)
   const webhooks = new WebhookRecords(database.prisma)
+  const eventOrder = new EventOrder(database.prisma)
   const sweep = new Sweep({
     records,
     intake,
     packageEnds,
     webhooks,
+    events: eventOrder,
+    apiKeys,
     finalizer,
     garbage,
     store,
     log,
     databaseUrl,
     tombstoneTtlSeconds: config.tombstoneTtlSeconds,
+    eventTtlSeconds: config.eventTtlSeconds,
     expiryNoticeSeconds: config.expiryNoticeSeconds,
   })
 
-  const tail = new EventTail(new EventOrder(database.prisma))
+  const tail = new EventTail(eventOrder)
   const sender = new Sender({
     version: VERSION,
     resolve: resolveBySystem,
     allowsPrivate: config.webhookPrivateAddresses,
   })
   const dispatcher = new Dispatcher({ records: webhooks, fanOut: new FanOut(webhooks, tail), sender, log })
+
+  const limits = openRateLimits({ ...config, databaseUrl, log })
 
   let isStopping = false
   const app = createApp({
@@ -156,6 +182,10 @@ export async function composeService({
       publicUrl: publicUrl(),
     })),
     ends: packageEnds,
+    shares: new PackageShares(database.prisma),
+    quota,
+    maxFileBytes: config.maxFileBytes,
+    rate: config.rateLimitKey,
     eml: new EmlRecords(database.prisma),
     tail,
     webhooks,
@@ -163,7 +193,9 @@ export async function composeService({
     dispatcher,
     store,
     apiKeys,
-    identify: (credential) => apiKeys.identify(credential),
+    identify,
+    iamUrl: config.authIamUrl,
+    limits,
     health: {
       checks: {
         database: () => records.check(),
@@ -175,7 +207,11 @@ export async function composeService({
     },
     log,
     publicUrl,
+    retrievalOrigin: () => config.retrievalUrl ?? publicUrl(),
+    isHttps: config.publicUrl?.startsWith('https:') ?? false,
     corsOrigins: config.corsOrigins,
+    retrievalUrl: config.retrievalUrl,
+    trustProxy: config.trustProxy,
     anonRead: config.anonRead,
     retrievalMode: config.retrievalMode,
     deleteStrict404: config.deleteStrict404,
@@ -208,6 +244,7 @@ export async function composeService({
       leases.close()
       await digests.close()
       await store.close()
+      await limits.close()
       await notifications.close()
       await database.close()
     },

@@ -31,7 +31,7 @@ function print(line: string): void {
 /** Options that change what a command does so much that it must not run without them unnoticed. */
 const OPTIONS: Record<string, string[]> = {
   sweep: ['dry-run'],
-  keys: ['name', 'scopes', 'owner', 'expires'],
+  keys: ['name', 'scopes', 'owner', 'groups', 'expires'],
 }
 
 const COMMANDS: Record<string, (config: Config, argv: string[]) => Promise<void>> = {

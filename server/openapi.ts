@@ -8,6 +8,9 @@ import { type DocumentHead, openApiDocument } from './openapi/document.js'
 import { opsOperations } from './ops/operations.js'
 import { emlOperations } from './packages/eml-operations.js'
 import { packageOperations } from './packages/operations.js'
+import { shareOperations } from './packages/share-operations.js'
+import { meOperations } from './quotas/operations.js'
+import { signInOperations } from './sign-in/operations.js'
 import { uploadOperations } from './uploads/operations.js'
 import { webhookOperations } from './webhooks/operations.js'
 
@@ -17,10 +20,13 @@ export const operations: readonly Operation[] = [
   ...fileOperations,
   ...retrievalOperations,
   ...packageOperations,
+  ...shareOperations,
   ...emlOperations,
   ...eventOperations,
   ...webhookOperations,
   ...apiKeyOperations,
+  ...meOperations,
+  ...signInOperations,
   ...opsOperations,
 ]
 
@@ -35,8 +41,8 @@ body that are not described here are refused with 400, and so are parameters whe
 a \`code\` for programs and a \`detail\` that says what to do next. What another owner has is 404, as what never was. HEAD
 works wherever GET does, and a method that a path doesn't have is 405.
 
-**Credentials.** \`Authorization: Bearer <key>\` or \`X-API-Key: <key>\`, with the scope that each operation names;
-\`admin\` has them all, and sees every owner's. Never in a URL.
+**Credentials.** \`Authorization: Bearer <JWT or key>\` or \`X-API-Key: <key>\`, with the scope that each operation names;
+\`admin\` has them all, and sees every owner's. Never in a URL. Where a limit is set, \`RateLimit\` tells what is left of it.
 
 **Clients behind a network that lets only GET and POST through** may send a POST with \`X-HTTP-Method-Override\` PATCH,
 DELETE or HEAD under \`/uploads\`. What isn't HTTP is refused before it is looked at: 400, 408, or 431 for headers of more

@@ -29,10 +29,10 @@ const ROOMS: Record<string, Room> = {
   errors: { files: /^server\/errors\.ts$/, rooms: [], packages: [] },
   pure: {
     files:
-      /^server\/(units|banner|auth\/(identity|owner-scope|grant)|uploads\/(upload|report|list-query|relative-path|file-name)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
+      /^server\/(units|banner|auth\/(identity|owner-scope|grant|shared|claims|configured-keys|verification-key)|quotas\/quota|guards\/(address|rate-headers)|hooks\/(content-check|facts|words)|uploads\/(upload|report|list-query|relative-path|file-name|pace)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
     rooms: ['errors', 'http rules'],
-    types: ['digests', 'store', 'events', 'records', 'operations'],
-    packages: ['canonicalize', 'cborg', 'ipaddr.js', 'node:buffer', 'node:crypto', 'zod'],
+    types: ['digests', 'store', 'events', 'records', 'operations', 'config'],
+    packages: ['canonicalize', 'cborg', 'ipaddr.js', 'node:buffer', 'node:crypto', 'node:net', 'zod'],
   },
   // How requests and answers are described, and held against it.
   'http rules': {
@@ -41,7 +41,7 @@ const ROOMS: Record<string, Room> = {
     packages: ['node:http', 'zod'],
   },
   operations: {
-    files: /^server\/(\w+\/([a-z]+-)?operations|openapi|openapi\/[a-z-]+)\.ts$/,
+    files: /^server\/([a-z-]+\/([a-z]+-)?operations|openapi|openapi\/[a-z-]+)\.ts$/,
     rooms: [...PURE, 'http rules', 'problem', 'eml'],
     types: ['events'],
     packages: ['node:util', 'zod'],
@@ -53,7 +53,7 @@ const ROOMS: Record<string, Room> = {
     packages: ['node:buffer', 'saxes'],
   },
   config: {
-    files: /^server\/config\.ts$/,
+    files: /^server\/config(\/[a-z]+)?\.ts$/,
     rooms: PURE,
     packages: ['node:fs', 'node:net', 'node:path', 'node:util', 'node-cron', 'zod'],
   },
@@ -104,14 +104,14 @@ const ROOMS: Record<string, Room> = {
   },
   records: {
     files:
-      /^server\/(uploads\/(records|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|eml-records)|webhooks\/records)\.ts$/,
+      /^server\/(uploads\/(records|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|shares|eml-records)|webhooks\/records)\.ts$/,
     rooms: [...PURE, 'random', 'database', 'owners', 'prisma client', 'events', 'digests', 'store'],
     types: ['webhooks'],
     packages: ['pino', 'node:crypto'],
   },
   'api keys': {
     files: /^server\/auth\/(api-keys|keys-command|trusted-keys)\.ts$/,
-    rooms: [...PURE, 'owners', 'database', 'prisma client'],
+    rooms: [...PURE, 'owners', 'events', 'database', 'prisma client'],
     packages: ['node:crypto', 'node:perf_hooks', 'node:util'],
   },
 
@@ -125,6 +125,7 @@ const ROOMS: Record<string, Room> = {
   sweep: {
     files: /^server\/sweep\/sweep\.ts$/,
     rooms: [...PURE, 'records', 'intake', 'store'],
+    types: ['api keys', 'events'],
     packages: ['node-cron', 'pg', 'pino'],
   },
 
@@ -140,6 +141,29 @@ const ROOMS: Record<string, Room> = {
     rooms: PURE,
     packages: ['express', 'pino', 'node:crypto', 'node:net', 'node:perf_hooks', 'node:v8'],
   },
+  credentials: {
+    files: /^server\/auth\/(bounded-request|jwks-url|jwt-keys|jwt|iam|key-files|identify)\.ts$/,
+    rooms: PURE,
+    types: ['config', 'ops', 'auth'],
+    packages: ['jose', 'node:crypto', 'node:fs/promises', 'node:path', 'node:perf_hooks'],
+  },
+  guards: {
+    files: /^server\/guards\//,
+    rooms: [...PURE, 'problem', 'http rules'],
+    packages: ['express', 'pg', 'pino', 'rate-limiter-flexible', 'node:crypto', 'node:http', 'node:net'],
+  },
+  'content checks': {
+    files: /^server\/hooks\//,
+    rooms: [...PURE, 'store'],
+    packages: [
+      'node:child_process',
+      'node:events',
+      'node:http',
+      'node:https',
+      'node:stream',
+      'node:timers/promises',
+    ],
+  },
   auth: {
     files: /^server\/auth\/(bearer|credential)\.ts$/,
     rooms: PURE,
@@ -152,9 +176,10 @@ const ROOMS: Record<string, Room> = {
     packages: ['express'],
   },
   http: {
-    files: /^server\/http\/(answer|allowed-methods)\.ts$/,
+    files:
+      /^server\/http\/(answer|allowed-methods|json-body|cross-origin|retrieval-host|security-headers)\.ts$/,
     rooms: [...PURE, 'http rules'],
-    packages: ['express'],
+    packages: ['cors', 'express', 'helmet'],
   },
   problem: {
     files: /^server\/(problem|lingering-close|client-error)\.ts$/,
@@ -192,7 +217,7 @@ const ROOMS: Record<string, Room> = {
     packages: ['content-disposition', 'express'],
   },
   'package routes': {
-    files: /^server\/packages\/(routes|eml-routes)\.ts$/,
+    files: /^server\/packages\/(routes|eml-routes|share-routes)\.ts$/,
     rooms: [...HTTP, 'records', 'eml'],
     types: ['intake'],
     packages: [
@@ -215,6 +240,11 @@ const ROOMS: Record<string, Room> = {
     rooms: [...HTTP, 'records', 'random', 'webhooks'],
     packages: ['express'],
   },
+  'sign-in routes': {
+    files: /^server\/(sign-in|quotas)\/routes\.ts$/,
+    rooms: HTTP,
+    packages: ['express'],
+  },
   documentation: {
     files: /^server\/docs\//,
     rooms: HTTP,
@@ -226,16 +256,34 @@ const ROOMS: Record<string, Room> = {
     files: /^server\/app\.ts$/,
     rooms: [
       ...[...HTTP, 'problem', 'version', 'documentation', 'tus dialect', 'other dialects', 'upload routes'],
-      ...['file routes', 'package routes', 'event routes', 'webhook routes', 'api key routes'],
+      ...[
+        'file routes',
+        'package routes',
+        'event routes',
+        'webhook routes',
+        'api key routes',
+        'sign-in routes',
+      ],
+      'guards',
     ],
-    types: ['intake', 'records', 'store', 'events', 'webhooks', 'api keys'],
-    packages: ['cors', 'express', 'node:url'],
+    types: ['intake', 'records', 'store', 'events', 'webhooks', 'api keys', 'config'],
+    packages: ['express', 'node:url'],
   },
   compose: {
     files: /^server\/compose\.ts$/,
     rooms: [
       ...[...HTTP, 'app', 'config', 'database', 'digests', 'local store', 's3 store', 'store', 'events'],
-      ...['records', 'api keys', 'intake', 'sweep', 'version', 'webhooks'],
+      ...[
+        'records',
+        'api keys',
+        'intake',
+        'sweep',
+        'version',
+        'webhooks',
+        'credentials',
+        'guards',
+        'content checks',
+      ],
     ],
     packages: ['express', 'node:crypto', 'node:os', 'node:path'],
   },
@@ -244,6 +292,7 @@ const ROOMS: Record<string, Room> = {
     rooms: [
       ...PURE,
       'compose',
+      'guards',
       'config',
       'http rules',
       'database',

@@ -3,12 +3,12 @@
 import type { RequestHandler } from 'express'
 import { identityOf } from '../auth/bearer.js'
 import { checkScope } from '../auth/identity.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { ownScope } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
-import { bodyLength } from '../http/request-body.js'
+import { assertPlain, bodyLength } from '../http/request-body.js'
 import type { Intake } from '../uploads/intake.js'
-import { reportOf } from '../uploads/report.js'
+import { type Origins, reportOf } from '../uploads/report.js'
 import { assertAlive, assertAppend, type Upload } from '../uploads/upload.js'
 import { assertBodyOf, type ContentRange, parseContentRange } from './content-range-header.js'
 
@@ -17,15 +17,16 @@ import { assertBodyOf, type ContentRange, parseContentRange } from './content-ra
  *
  * The newest request writes, as with tus; of a body that is cut, what arrived is kept.
  */
-export function contentRangePatch(intake: Intake, publicUrl: () => string): RequestHandler {
+export function contentRangePatch(intake: Intake, origins: Origins): RequestHandler {
   return async (request, response) => {
     const identity = identityOf(request)
     checkScope(identity, 'upload')
     const range = parseContentRange(request.headers['content-range'] ?? '')
+    assertPlain(request.headers)
     const announcedBytes = bodyLength(request.headers)
     assertBodyOf(range, announcedBytes)
     const id = String(request.params.id)
-    const claimed = await intake.claim(id, ownerScope(identity))
+    const claimed = await intake.claim(id, ownScope(identity))
     let { lease } = claimed
     request.uploadId = id
     try {
@@ -43,7 +44,7 @@ export function contentRangePatch(intake: Intake, publicUrl: () => string): Requ
         mostBytes: range.endBytes - range.startBytes,
       })
       response.set('Upload-Offset', String(upload.offsetBytes))
-      sendJson(response, reportOf(upload, publicUrl()))
+      sendJson(response, reportOf(upload, origins))
     } finally {
       if (lease !== null) await intake.release(lease)
     }

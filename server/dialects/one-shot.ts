@@ -3,15 +3,16 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { identityOf } from '../auth/bearer.js'
 import { checkScope, type Identity } from '../auth/identity.js'
+import { uploaderOf } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { fileOf } from '../files/file.js'
 import { oneShotHeaders } from '../files/operations.js'
 import { sendJson } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
-import { bodyLength, mediaTypeOf } from '../http/request-body.js'
+import { assertPlain, bodyLength, mediaTypeOf } from '../http/request-body.js'
 import type { Body, Intake } from '../uploads/intake.js'
 import { filenameInput } from '../uploads/operations.js'
-import { reportOf } from '../uploads/report.js'
+import { type Origins, reportOf } from '../uploads/report.js'
 import { goneError, type Upload, type UploadDescription } from '../uploads/upload.js'
 import { MOST_BYTES_AROUND, MultipartBody } from './multipart.js'
 import { describeFile, parseMembers, prefersAsync } from './one-shot-request.js'
@@ -28,25 +29,25 @@ export interface OneShotDialect {
  *
  * Whatever is refused, cut, or not what it was declared to be leaves no bytes.
  */
-export function oneShotDialect(intake: Intake, publicUrl: () => string): OneShotDialect {
+export function oneShotDialect(intake: Intake, origins: Origins): OneShotDialect {
   async function take(request: Request, response: Response, packageId: string | null): Promise<void> {
     const identity = identityOf(request)
     checkScope(identity, 'upload')
-    assertPlain(request)
+    assertPlain(request.headers)
     const isAsync = prefersAsync(parseInput(oneShotHeaders, request.headers, 'headers').prefer)
     const one = { request, identity, packageId, ...(isAsync ? { patienceMs: 0 } : {}) }
     const isForm = mediaTypeOf(request.headers) === 'multipart/form-data'
     const upload = await (isForm ? takeForm(intake, one) : takeRaw(intake, one))
     request.uploadId = upload.id
     if (upload.state === 'failed') throw goneError(upload)
-    response.set('Location', `${publicUrl()}/uploads/${upload.id}`)
+    response.set('Location', `${origins.publicUrl()}/uploads/${upload.id}`)
     if (isAsync) response.set('Preference-Applied', 'respond-async')
     if (isAsync || upload.state !== 'ready') {
       response.status(202)
-      sendJson(response, reportOf(upload, publicUrl()))
+      sendJson(response, reportOf(upload, origins))
     } else {
       response.status(201)
-      sendJson(response, fileOf(upload, publicUrl()))
+      sendJson(response, fileOf(upload, origins.retrievalOrigin()))
     }
   }
 
@@ -141,7 +142,7 @@ async function takeOnce(
 ): Promise<Upload> {
   try {
     const patience = patienceMs === undefined ? {} : { patienceMs }
-    return await intake.takeOnce(identity.owner, description, body, patience)
+    return await intake.takeOnce(uploaderOf(identity), description, body, patience)
   } catch (error) {
     throw inOneRequest(error, description.sizeBytes, intake.maxFileBytes)
   }
@@ -171,15 +172,5 @@ function tooLarge(maxFileBytes: number): AppError {
     'PAYLOAD_TOO_LARGE',
     `The file is larger than the ${maxFileBytes} bytes that this server takes. Split it, or ask the operator to raise MAX_FILE_BYTES.`,
     { details: { max_file_bytes: maxFileBytes } },
-  )
-}
-
-/** Compressed on the way, its bytes would be others than the file's. @throws UNSUPPORTED_MEDIA_TYPE */
-function assertPlain(request: Request): void {
-  const coding = request.headers['content-encoding']
-  if (coding === undefined || coding.trim().toLowerCase() === 'identity') return
-  throw new AppError(
-    'UNSUPPORTED_MEDIA_TYPE',
-    'Send the bytes as they are to be kept, without Content-Encoding.',
   )
 }

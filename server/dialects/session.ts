@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import { json, type Request, type RequestHandler, type Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { z } from 'zod'
 import { identityOf, requireScope } from '../auth/bearer.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { type Uploader, uploaderOf } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
+import { jsonBody } from '../http/json-body.js'
 import { bodyLength } from '../http/request-body.js'
 import { fileName } from '../uploads/file-name.js'
 import type { Intake } from '../uploads/intake.js'
@@ -19,7 +20,7 @@ import {
   type declaredChecksums,
 } from '../uploads/operations.js'
 import type { Idempotency } from '../uploads/records.js'
-import { reportOf } from '../uploads/report.js'
+import { type Origins, reportOf } from '../uploads/report.js'
 import type { Upload, UploadDescription } from '../uploads/upload.js'
 
 export interface SessionDialect {
@@ -29,34 +30,34 @@ export interface SessionDialect {
   complete: RequestHandler[]
 }
 
-const jsonBody = json({ limit: '64kb' })
+const readBody = jsonBody({ limit: '64kb' })
 
-export function sessionDialect(intake: Intake, publicUrl: () => string): SessionDialect {
+export function sessionDialect(intake: Intake, origins: Origins): SessionDialect {
   async function create(request: Request, response: Response): Promise<void> {
     const identity = identityOf(request)
     const body = parseInput(createSessionBody, request.body, 'body')
     const key = parseInput(createSessionHeaders, request.headers, 'headers')['idempotency-key']
     const idempotency = key === undefined ? null : { key, digest: digestOf(body) }
-    const { upload, isNew } = await beginOnce(intake, identity.owner, describe(body), idempotency)
+    const { upload, isNew } = await beginOnce(intake, uploaderOf(identity), describe(body), idempotency)
     request.uploadId = upload.id
-    const url = `${publicUrl()}/uploads/${upload.id}`
+    const url = `${origins.publicUrl()}/uploads/${upload.id}`
     response.status(isNew ? 201 : 200).set({ Location: url, 'Upload-Offset': String(upload.offsetBytes) })
-    sendJson(response, { ...reportOf(upload, publicUrl()), upload_url: url })
+    sendJson(response, { ...reportOf(upload, origins), upload_url: url })
   }
 
   async function complete(request: Request, response: Response): Promise<void> {
-    const scope = ownerScope(identityOf(request))
+    const uploader = uploaderOf(identityOf(request))
     const body = parseInput(completeBody, request.body ?? {}, 'body')
-    const upload = await intake.complete(String(request.params.id), scope, {
+    const upload = await intake.complete(String(request.params.id), uploader, {
       packageId: body.package_id ?? null,
       relativePath: body.relative_path ?? null,
       declared: digestsIn(body.checksums),
     })
     request.uploadId = upload.id
-    sendJson(response, reportOf(upload, publicUrl()))
+    sendJson(response, reportOf(upload, origins))
   }
 
-  return { create: [mayUpload, jsonBody, create], complete: [mayUpload, onlyJson, jsonBody, complete] }
+  return { create: [mayUpload, readBody, create], complete: [mayUpload, onlyJson, readBody, complete] }
 }
 
 const mayUpload = requireScope('upload')
@@ -75,23 +76,23 @@ const onlyJson: RequestHandler = (request, _response, next) => {
 /** Begins an upload, unless the same request has begun it before or does so at this moment. @throws CONFLICT, as `begin` */
 async function beginOnce(
   intake: Intake,
-  owner: string,
+  uploader: Uploader,
   description: UploadDescription,
   idempotency: Idempotency | null,
 ): Promise<{ upload: Upload; isNew: boolean }> {
   if (idempotency === null) {
-    const { upload } = await intake.begin(owner, description, { isHeld: false })
+    const { upload } = await intake.begin(uploader, description, { isHeld: false })
     return { upload, isNew: true }
   }
-  const before = await intake.begunBefore(owner, idempotency)
+  const before = await intake.begunBefore(uploader.owner, idempotency)
   if (before !== null) return { upload: before, isNew: false }
   try {
-    const { upload } = await intake.begin(owner, description, { isHeld: false, idempotency })
+    const { upload } = await intake.begin(uploader, description, { isHeld: false, idempotency })
     return { upload, isNew: true }
   } catch (error) {
     // Its twin was faster; so was its package's end, when that came in between.
     const twin = isAppError(error, 'CONFLICT', 'PACKAGE_FINALIZED', 'GONE')
-      ? await intake.begunBefore(owner, idempotency)
+      ? await intake.begunBefore(uploader.owner, idempotency)
       : null
     if (twin === null) throw error
     return { upload: twin, isNew: false }

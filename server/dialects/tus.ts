@@ -11,8 +11,9 @@ import { DataStore, Metadata, Server, Upload as TusUpload } from '@tus/server'
 import type { Request, RequestHandler, Response } from 'express'
 import { identityOf } from '../auth/bearer.js'
 import { checkScope } from '../auth/identity.js'
-import { type OwnerScope, ownerScope } from '../auth/owner-scope.js'
+import { type Uploader, uploaderOf } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
+import { assertPlain } from '../http/request-body.js'
 import type { Body, Intake } from '../uploads/intake.js'
 import type { Lease } from '../uploads/leases.js'
 import { assertAppend, assertSize, type Upload, type UploadDescription } from '../uploads/upload.js'
@@ -48,8 +49,7 @@ interface Exchange {
   request: Request
   /** What a creation is about to make. */
   description: UploadDescription | null
-  owner: string
-  scope: OwnerScope
+  uploader: Uploader
   lease: Lease | null
   /** The record as it is known so far: the answer is made from it. */
   upload: Upload | null
@@ -93,8 +93,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       method,
       request,
       description,
-      owner: identity.owner,
-      scope: ownerScope(identity),
+      uploader: uploaderOf(identity),
       lease: null,
       upload: null,
       error: undefined,
@@ -122,7 +121,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
     const identity = identityOf(request)
     checkScope(identity, 'upload')
     const description = describeUpload(request.headers)
-    const upload = await intake.concatenate(identity.owner, description, partialIds)
+    const upload = await intake.concatenate(uploaderOf(identity), description, partialIds)
     request.uploadId = upload.id
     response.set({
       Location: `${publicUrl()}/uploads/${upload.id}`,
@@ -145,6 +144,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       if (partialIds !== null) return concatenate(request, response, partialIds)
       const hasBody = announcedBytes(request.headers) !== 0
       if (hasBody && !isOffsetStream(request.headers)) throw wrongMediaType()
+      assertPlain(request.headers)
       const description = describeUpload(request.headers)
       assertSize(description.sizeBytes, intake.maxFileBytes)
       await exchange('POST', request, response, description)
@@ -162,6 +162,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       }
       assertTusVersion(request.headers)
       if (!isOffsetStream(request.headers)) throw wrongMediaType()
+      assertPlain(request.headers)
       if (byteCount(request.headers, 'Upload-Offset') === null) {
         throw new AppError(
           'INVALID_INPUT',
@@ -206,11 +207,15 @@ class IntakeStore extends DataStore {
       )
     }
     if (this.#intake.isSmallAndWhole(description, body)) {
-      tusUpload.id = await this.#intake.takeWhole(exchange.owner, description, body)
+      tusUpload.id = await this.#intake.takeWhole(exchange.uploader, description, body)
       exchange.request.uploadId = tusUpload.id
+    } else if (description.sizeBytes === 0 && body.announcedBytes === 0) {
+      // Nobody sends an empty file's last byte: its creation is its end.
+      exchange.upload = await this.#intake.takeOnce(exchange.uploader, description, body)
+      tusUpload.id = exchange.upload.id
     } else {
       const isHeld = body.announcedBytes !== 0
-      const begun = await this.#intake.begin(exchange.owner, description, { isHeld })
+      const begun = await this.#intake.begin(exchange.uploader, description, { isHeld })
       exchange.upload = begun.upload
       exchange.lease = begun.lease
       tusUpload.id = begun.upload.id
@@ -275,10 +280,10 @@ class LeaseLock {
     // A new upload's id is known to nobody yet.
     if (exchange.method === 'POST') return
     if (exchange.method === 'HEAD') {
-      exchange.upload = await this.#intake.settled(this.#id, exchange.scope)
+      exchange.upload = await this.#intake.settled(this.#id, exchange.uploader.uploads)
       return
     }
-    const claimed = await this.#intake.claim(this.#id, exchange.scope)
+    const claimed = await this.#intake.claim(this.#id, exchange.uploader.uploads)
     exchange.upload = claimed.upload
     exchange.lease = claimed.lease
   }

@@ -1,9 +1,9 @@
 // An event as its readers get it, in every format and in webhooks. Pure.
 
 import { endOf } from '../packages/retention.js'
-import type { PackageEventType, UploadEventType } from './log.js'
+import type { ApiKeyEventType, PackageEventType, UploadEventType } from './log.js'
 
-export type EventType = UploadEventType | PackageEventType
+export type EventType = UploadEventType | PackageEventType | ApiKeyEventType
 
 /** What each type tells. A type without a row doesn't compile. */
 export const UPLOAD_EVENTS: Readonly<Record<UploadEventType, string>> = {
@@ -11,18 +11,26 @@ export const UPLOAD_EVENTS: Readonly<Record<UploadEventType, string>> = {
   'upload.finalizing.v1': 'its last byte is stored, and it is being finished',
   'upload.ready.v1': 'it is complete, and its checksums are known',
   'upload.failed.v1': 'it never becomes ready: `data.error` says why',
-  'upload.canceled.v1': 'its owner gave it up before it was ready',
+  'upload.canceled.v1': 'it was given up before it was ready',
+  'upload.extended.v1': 'it is kept longer: until `data.expires_at`',
   'upload.expiring.v1': 'it ends soon, at `data.expires_at`, unless that is moved',
   'upload.expired.v1': 'its time was over',
-  'upload.deleted.v1': 'its owner deleted it',
+  'upload.deleted.v1': 'it was deleted, as `data.by` asked',
 }
 
 export const PACKAGE_EVENTS: Readonly<Record<PackageEventType, string>> = {
   'package.created.v1': 'a package takes in uploads',
   'package.finalized.v1': 'its list of files is frozen, and its manifest is written',
   'package.retention_extended.v1': 'it is kept longer: until `data.expires_at`',
+  'package.shared.v1': '`data.grantee` reaches it, for `data.access`',
+  'package.unshared.v1': '`data.grantee` reaches it no more',
   'package.expired.v1': 'its time was over',
-  'package.deleted.v1': 'its owner deleted it',
+  'package.deleted.v1': 'it was deleted, as `data.by` asked',
+}
+
+export const API_KEY_EVENTS: Readonly<Record<ApiKeyEventType, string>> = {
+  'api_key.created.v1': 'a key was made',
+  'api_key.revoked.v1': 'it is refused from now on',
 }
 
 export interface EventRecord {
@@ -52,12 +60,22 @@ export interface EventRow {
 // Rows from before there were packages lack some.
 const UPLOAD_MEMBERS = {
   ...{ state: null, filename: null, label: null, relative_path: null },
-  ...{ size: null, sha256: null, expires_at: null, error: null },
+  ...{ size: null, sha256: null, expires_at: null, error: null, by: null },
 }
-const PACKAGE_MEMBERS = { state: null, name: null, label: null, expires_at: null, manifest_sha256: null }
+const PACKAGE_MEMBERS = {
+  ...{ state: null, name: null, label: null, expires_at: null, manifest_sha256: null },
+  ...{ grantee: null, access: null, by: null },
+}
+const API_KEY_MEMBERS = { key_id: null, name: null, prefix: null, scopes: [], expires_at: null, by: null }
+
+const MEMBERS: Readonly<Record<string, object>> = {
+  upload: UPLOAD_MEMBERS,
+  package: PACKAGE_MEMBERS,
+  api_key: API_KEY_MEMBERS,
+}
 
 export function toEvent({ sequence, type, at, owner, uploadId, packageId, data }: EventRow): EventRecord {
-  const members = type.startsWith('upload.') ? UPLOAD_MEMBERS : PACKAGE_MEMBERS
+  const members = MEMBERS[type.split('.')[0] ?? ''] ?? {}
   return {
     sequence: Number(sequence),
     type,

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { countInQuery } from '../http/input.js'
 import type { Operation } from '../http/operation.js'
-import { PACKAGE_EVENTS, UPLOAD_EVENTS } from './event.js'
+import { API_KEY_EVENTS, PACKAGE_EVENTS, UPLOAD_EVENTS } from './event.js'
 
 export const CBOR = 'application/cbor'
 export const JSON_TYPE = 'application/json'
@@ -43,6 +43,10 @@ const common = {
   owner: z.string(),
 }
 const expiresAt = z.iso.datetime().nullable()
+const by = z
+  .object({ owner: z.string(), key_id: z.string().nullable(), request_id: z.string().nullable() })
+  .nullable()
+  .describe('Who asked for it, where somebody did: for what is deleted, extended, shared, and for keys.')
 
 const uploadEvent = z.object({
   ...common,
@@ -58,6 +62,7 @@ const uploadEvent = z.object({
     sha256: z.string().nullable(),
     expires_at: expiresAt,
     error: z.string().nullable(),
+    by,
   }),
 })
 
@@ -72,10 +77,30 @@ const packageEvent = z.object({
     label: z.string().nullable(),
     expires_at: expiresAt,
     manifest_sha256: z.string().nullable(),
+    grantee: z.string().nullable(),
+    access: z.enum(['read', 'write']).nullable(),
+    by,
   }),
 })
 
-export const eventSchema = z.discriminatedUnion('type', [uploadEvent, packageEvent]).meta({ id: 'Event' })
+const apiKeyEvent = z.object({
+  ...common,
+  type: z.enum(namesOf(API_KEY_EVENTS)),
+  upload_id: z.null(),
+  package_id: z.null(),
+  data: z.object({
+    key_id: z.string(),
+    name: z.string(),
+    prefix: z.string(),
+    scopes: z.array(z.string()),
+    expires_at: expiresAt,
+    by,
+  }),
+})
+
+export const eventSchema = z
+  .discriminatedUnion('type', [uploadEvent, packageEvent, apiKeyEvent])
+  .meta({ id: 'Event' })
 
 export const eventsAnswer = z
   .object({
@@ -84,12 +109,12 @@ export const eventsAnswer = z
   })
   .meta({ id: 'EventPage' })
 
-const meanings = Object.entries({ ...UPLOAD_EVENTS, ...PACKAGE_EVENTS }).map(
+const meanings = Object.entries({ ...UPLOAD_EVENTS, ...PACKAGE_EVENTS, ...API_KEY_EVENTS }).map(
   ([type, meaning]) => `- \`${type}\`: ${meaning}`,
 )
 
 const description = `In the order that every reader sees, whichever instance answers. A consumer that begins at 0 and always goes on from
-\`next\` misses none and gets none twice. Sequences grow, with gaps. An owner gets its own events, an administrator everybody's.
+\`next\` misses none and gets none twice. Sequences grow, with gaps. An owner gets its own events, an administrator everybody's. They are kept for EVENT_TTL, a year by default.
 
 \`Accept\` chooses: \`${CBOR}\` (RFC 8949, deterministic; the default), \`${JSON_TYPE}\`, or \`${EVENT_STREAM}\`, which goes on until
 one side ends it: \`id\` is the sequence, \`event\` the type, \`data\` the event as JSON, a comment every 15 seconds keeps it alive.

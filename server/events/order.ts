@@ -53,6 +53,22 @@ export class EventOrder {
   }
 
   /**
+   * Forgets events that are older; but for the newest, which tells readers how far the order goes.
+   *
+   * Ids grow with time but for the length of a transaction, so the oldest are found without an index on it.
+   */
+  async forgetOld(ttlSeconds: number): Promise<void> {
+    let forgotten: { id: bigint }[]
+    do {
+      forgotten = await this.#query<{ id: bigint }>(Prisma.sql`
+        DELETE FROM events WHERE id IN (
+          SELECT id FROM (SELECT id, at FROM events WHERE sequence < (SELECT max(sequence) FROM events) ORDER BY id LIMIT ${BATCH_ROWS}) AS oldest
+          WHERE at < now() - ${ttlSeconds}::float8 * interval '1 second')
+        RETURNING id`)
+    } while (forgotten.length === BATCH_ROWS)
+  }
+
+  /**
    * Two statements, for the second one must see what the giver before us has committed: in READ COMMITTED each has a snapshot
    * of its own, and the lock is let go of after the commit has become visible.
    */

@@ -1,6 +1,6 @@
 // The newest events, in memory: what nearly every reader asks for. Pure.
 
-import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
+import { type OwnerScope, owns } from '../auth/owner-scope.js'
 import type { EventRecord } from './event.js'
 
 export interface EventPage {
@@ -54,7 +54,7 @@ export class EventRing {
     const events: EventRecord[] = []
     for (let place = this.#placeBehind(since); place < this.#events.length; place += 1) {
       const event = this.#events[place]
-      if (event === undefined || (scope !== EVERYONE && event.owner !== scope)) continue
+      if (event === undefined || !owns(scope, event.owner)) continue
       events.push(event)
       if (events.length === limit) return { events, next: event.sequence }
     }

@@ -3,7 +3,8 @@
 import { encode, rfc8949EncodeOptions } from 'cborg'
 import { type Request, type Response, Router } from 'express'
 import { identityOf, requireScope } from '../auth/bearer.js'
-import { type OwnerScope, ownerScope } from '../auth/owner-scope.js'
+import { type Identity, TOKEN_LEEWAY_SECONDS } from '../auth/identity.js'
+import { type OwnerScope, ownScope } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import { parseInput } from '../http/input.js'
 import { CBOR, EVENT_FORMATS, EVENT_STREAM, eventsHeaders, eventsQuery } from './operations.js'
@@ -32,12 +33,12 @@ export function eventRoutes({ tail, pace = DEFAULT_PACE }: EventRoutesOptions): 
     const query = parseInput(eventsQuery, request.query, 'query')
     const headers = parseInput(eventsHeaders, request.headers, 'headers')
     const format = formatOf(request)
-    const scope = ownerScope(identityOf(request))
+    const scope = ownScope(identityOf(request))
     const isStream = format === EVENT_STREAM
     const since = (isStream ? headers['last-event-id'] : undefined) ?? query.since
     const limit = isStream ? EVENTS_AT_ONCE : query.limit
     const isHead = request.method === 'HEAD'
-    const reader = open(response)
+    const reader = open(response, isStream ? leftMs(identityOf(request)) : undefined)
 
     const first = await tail.read(scope, since, limit)
     if (since > tail.head) throw notYet(since, tail.head)
@@ -61,11 +62,13 @@ export function eventRoutes({ tail, pace = DEFAULT_PACE }: EventRoutesOptions): 
 
   return router
 
-  /** Aborts when the answer is over, from either side, and when the tail closes. */
-  function open(response: Response): AbortSignal {
+  /** Aborts when the answer is over, from either side, when the tail closes, and after `lifeMs`. */
+  function open(response: Response, lifeMs: number | undefined): AbortSignal {
     const reader = new AbortController()
     readers.add(reader)
+    const end = lifeMs === undefined ? undefined : setTimeout(() => reader.abort(), lifeMs)
     response.once('close', () => {
+      clearTimeout(end)
       readers.delete(reader)
       reader.abort()
     })
@@ -84,6 +87,15 @@ export function eventRoutes({ tail, pace = DEFAULT_PACE }: EventRoutesOptions): 
     }
     return page
   }
+}
+
+/** Of a stream. Its reader comes back with a credential that is looked at anew: so a revoked one reads for no longer. */
+const STREAM_LIFE_MS = 3_600_000
+
+/** How long a stream may go on: until its credential ends, as far as that is known now. */
+function leftMs({ expiresAt }: Identity): number {
+  if (expiresAt === undefined) return STREAM_LIFE_MS
+  return Math.min(STREAM_LIFE_MS, Math.max(0, expiresAt.getTime() + TOKEN_LEEWAY_SECONDS * 1000 - Date.now()))
 }
 
 interface Wait {

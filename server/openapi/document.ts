@@ -77,7 +77,7 @@ class DocumentWriter {
       tags: [tag],
       summary,
       ...(description === undefined ? {} : { description }),
-      security: scope === null ? [] : [{ bearer: [scope] }, { apiKey: [scope] }],
+      security: securityOf(scope),
       ...(parameters.length === 0 ? {} : { parameters }),
       ...(body === undefined
         ? {}
@@ -172,6 +172,13 @@ class DocumentWriter {
     }
     return name
   }
+}
+
+/** OpenAPI takes the names of scopes for any kind of credential. */
+function securityOf(scope: Operation['scope']): Json[] {
+  if (scope === null) return []
+  const scopes = scope === 'any' ? [] : [scope]
+  return [{ bearer: scopes }, { apiKey: scopes }]
 }
 
 /** Each member of the object is a parameter of its own. */

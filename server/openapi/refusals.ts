@@ -37,7 +37,8 @@ function commonRefusals(operation: Operation): ErrorCode[] {
   return [
     'INTERNAL',
     ...(takesInput || scope !== null ? (['INVALID_INPUT'] as const) : []),
-    ...(scope !== null ? (['UNAUTHORIZED', 'FORBIDDEN', 'UNAVAILABLE'] as const) : []),
+    ...(scope !== null ? (['UNAUTHORIZED', 'RATE_LIMITED', 'UNAVAILABLE'] as const) : []),
+    ...(scope !== null && scope !== 'any' ? (['FORBIDDEN'] as const) : []),
     // What is looked up without a credential is looked up all the same.
     ...(scope === null && params !== undefined ? (['UNAVAILABLE'] as const) : []),
     ...(isStructured ? (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) : []),
@@ -51,6 +52,7 @@ export const refusalHeaders: Partial<Record<ErrorCode, Readonly<Record<string, s
   OFFSET_MISMATCH: { 'Upload-Offset': 'Where to go on.' },
   UNSUPPORTED_VERSION: { 'Tus-Version': 'Versions of tus that are spoken here.' },
   RANGE_NOT_SATISFIABLE: { 'Content-Range': 'How many bytes there are, when that is known.' },
+  RATE_LIMITED: { 'Retry-After': 'Seconds.', RateLimit: 'How many requests are left, and for how long.' },
   UNAVAILABLE: { 'Retry-After': 'Seconds.' },
 }
 
@@ -59,7 +61,10 @@ export const meaningOf: Record<ErrorCode, string> = {
   INVALID_INPUT:
     'Something of the request is not understood; the detail names it, and what is allowed there.',
   UNAUTHORIZED: 'There is no credential, or it is unknown, expired or revoked.',
-  FORBIDDEN: 'The credential lacks the scope.',
+  FORBIDDEN:
+    'The credential lacks the scope, it is shared with you for less than that, or a browser would run what was uploaded.',
+  QUOTA_EXCEEDED: 'You have as much here as you may. Delete something, or ask the operator.',
+  RATE_LIMITED: 'Too many requests: come back after Retry-After seconds.',
   NOT_FOUND: 'There is no such thing, or it is not yours.',
   METHOD_NOT_ALLOWED: 'The path has no such method; Allow names those it has.',
   NOT_ACCEPTABLE: 'Nothing of what Accept names can be answered.',
@@ -72,6 +77,7 @@ export const meaningOf: Record<ErrorCode, string> = {
   PAYLOAD_TOO_LARGE: 'There are more bytes than allowed here.',
   UNSUPPORTED_MEDIA_TYPE: 'The body comes under a media type that means nothing here.',
   RANGE_NOT_SATISFIABLE: 'The range is not one that there is.',
+  CONTENT_REFUSED: 'The content check of this server refused the bytes. They are not kept.',
   HASH_MISMATCH: 'The bytes have another digest than was declared. They are not kept.',
   LOCKED: 'Another request is at work on it, or it can not be looked at now: try again.',
   CHECKSUM_MISMATCH: 'The body has another digest than Upload-Checksum says. It is not kept: send it again.',

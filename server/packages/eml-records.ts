@@ -3,7 +3,7 @@
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
-import { ownedBy } from '../database/owned-by.js'
+import { reachesPackage } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
 import { isId } from '../uploads/random.js'
 import { noSuchPackage } from './package.js'
@@ -41,7 +41,7 @@ export class EmlRecords {
   async packageById(id: string, scope: OwnerScope): Promise<string> {
     const [found] = isId(id)
       ? await this.#query<Found>(
-          Prisma.sql`SELECT id, state::text AS state FROM packages WHERE id = ${id} AND ${ownedBy(scope)}`,
+          Prisma.sql`SELECT id, state::text AS state FROM packages WHERE id = ${id} AND ${reachesPackage(scope)}`,
         )
       : []
     if (found === undefined) throw noSuchPackage()

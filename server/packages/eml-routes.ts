@@ -7,11 +7,11 @@ import { type ErrorRequestHandler, type RequestHandler, Router, raw } from 'expr
 import type { z } from 'zod'
 import { identityOf, requireScope } from '../auth/bearer.js'
 import type { Identity } from '../auth/identity.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { readScope } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
-import { fileNameOf, retrievalUrl } from '../uploads/report.js'
+import { fileNameOf, type Origins, retrievalUrl } from '../uploads/report.js'
 import { entitiesDocument, type PackageEntity } from './eml.js'
 import { isReady, type PackageFile, PackageFiles } from './eml-files.js'
 import {
@@ -30,21 +30,21 @@ import { textOf } from './eml-text.js'
 
 export interface EmlRoutesOptions {
   records: EmlRecords
-  publicUrl: () => string
+  retrievalOrigin: Origins['retrievalOrigin']
 }
 
 const XML = 'application/xml; charset=utf-8'
 
 /** Under /packages, behind `authenticate`. */
-export function packageEmlRoutes({ records, publicUrl }: EmlRoutesOptions): Router {
+export function packageEmlRoutes({ records, retrievalOrigin }: EmlRoutesOptions): Router {
   const router = Router()
 
   router.get('/:id/eml', requireScope('read'), async (request, response) => {
     const { id } = parseInput(packageEmlParams, request.params, 'path')
     parseInput(noQuery, request.query, 'query')
-    const packageId = await records.packageById(id, ownerScope(identityOf(request)))
+    const packageId = await records.packageById(id, readScope(identityOf(request)))
     const rows = await records.filesOf(packageId)
-    const files = new PackageFiles(rows.map((row) => toFile(row, publicUrl())))
+    const files = new PackageFiles(rows.map((row) => toFile(row, retrievalOrigin())))
     const entities = files.all.filter(isReady).map(
       (file): PackageEntity => ({
         objectName: files.objectNameOf(file),
@@ -61,7 +61,7 @@ export function packageEmlRoutes({ records, publicUrl }: EmlRoutesOptions): Rout
 }
 
 /** At /eml, behind `authenticate`. */
-export function emlRoutes({ records, publicUrl }: EmlRoutesOptions): Router {
+export function emlRoutes({ records, retrievalOrigin }: EmlRoutesOptions): Router {
   const router = Router()
   const inTurn = oneByOne()
 
@@ -71,7 +71,7 @@ export function emlRoutes({ records, publicUrl }: EmlRoutesOptions): Router {
   router.post('/', async (request, response) => {
     const text = textOf(documentOf(request.body))
     const rows = await records.filesOf(String(response.locals.packageId))
-    const files = new PackageFiles(rows.map((row) => toFile(row, publicUrl())))
+    const files = new PackageFiles(rows.map((row) => toFile(row, retrievalOrigin())))
     const patched = await inTurn(() => patch(text, files))
     response.vary('Accept')
     const type = request.accepts(ANSWERS)
@@ -118,7 +118,7 @@ function packageOf(
   { package_id: id, label }: z.output<typeof patchQuery>,
 ): Promise<string> {
   if (label !== undefined) return records.packageByLabel(identity.owner, label)
-  return records.packageById(id ?? '', ownerScope(identity))
+  return records.packageById(id ?? '', readScope(identity))
 }
 
 const documentBody = raw({ type: EML_TYPES, limit: MOST_DOCUMENT_BYTES })
@@ -180,10 +180,11 @@ function oneByOne(): <T>(act: () => Promise<T>) => Promise<T> {
   }
 }
 
-function toFile(row: FileRow, publicUrl: string): PackageFile {
+function toFile(row: FileRow, origin: string): PackageFile {
   const { uploadId, path, md5, sha1, sizeBytes } = row
-  const upload = { ...row, id: uploadId, relativePath: path }
-  const url = retrievalUrl(upload, publicUrl)
+  // What stands in a package is no part of another file.
+  const upload = { ...row, id: uploadId, relativePath: path, concat: null }
+  const url = retrievalUrl(upload, origin)
   const isComplete = url !== null && md5 !== null && sha1 !== null && sizeBytes !== null
   return {
     uploadId,

@@ -1,9 +1,10 @@
 // How packages end, and how their end is put off. The bytes of their files are the intake's.
 
 import type { Prisma, PrismaClient } from '../../prisma/generated/client.js'
+import type { Actor } from '../auth/identity.js'
 import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
-import { appendPackageEvents } from '../events/log.js'
+import { appendPackageEvent } from '../events/log.js'
 import { isId } from '../uploads/random.js'
 import { expirePackages, findDuePackages } from './expiry.js'
 import {
@@ -35,7 +36,7 @@ export class PackageEnds {
   async extend(
     id: string,
     scope: OwnerScope,
-    wanted: { newExpiresAt: Date; reason: string; by: string },
+    wanted: { newExpiresAt: Date; reason: string; by: Actor },
   ): Promise<{ extension: Extension; package: Package }> {
     const { newExpiresAt, reason, by } = wanted
     return this.#transaction(async (transaction) => {
@@ -54,11 +55,11 @@ export class PackageEnds {
       await transaction.$queryRaw`
         WITH changed AS (
           UPDATE packages SET expires_at = ${newExpiresAt}::timestamptz WHERE id = ${id} RETURNING *
-        ), told AS (${appendPackageEvents('changed', 'package.retention_extended.v1')})
+        ), told AS (${appendPackageEvent('changed', 'package.retention_extended.v1', { by })})
         SELECT FROM changed`
       const [extension] = await transaction.$queryRaw<Extension[]>`
         INSERT INTO retention_extensions (package_id, at, by, reason, old_expires_at, new_expires_at)
-        VALUES (${id}, ${at}::timestamptz, ${by}, ${reason}, ${before.endsAt}::timestamptz, ${newExpiresAt}::timestamptz)
+        VALUES (${id}, ${at}::timestamptz, ${by.owner}, ${reason}, ${before.endsAt}::timestamptz, ${newExpiresAt}::timestamptz)
         RETURNING at, by, reason, old_expires_at AS "oldExpiresAt", new_expires_at AS "newExpiresAt"`
       const after = await readPackage(transaction, id, EVERYONE)
       if (extension === undefined || after === null) throw noSuchPackage()
@@ -71,13 +72,13 @@ export class PackageEnds {
    *
    * @throws NOT_FOUND; GONE when it has ended already
    */
-  async commitDelete(id: string, scope: OwnerScope): Promise<void> {
+  async commitDelete(id: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
     await this.#transaction(async (transaction) => {
       await lockAlive(transaction, id, scope)
       await transaction.$queryRaw`
         WITH changed AS (
           UPDATE packages SET state = 'deleted', open_label = NULL, ended_at = now() WHERE id = ${id} RETURNING *
-        ), told AS (${appendPackageEvents('changed', 'package.deleted.v1')})
+        ), told AS (${appendPackageEvent('changed', 'package.deleted.v1', { by })})
         SELECT FROM changed`
     })
   }

@@ -1,7 +1,7 @@
 // Packages whose time is over. SQL only.
 
 import type { PrismaClient } from '../../prisma/generated/client.js'
-import { appendPackageEvents } from '../events/log.js'
+import { appendPackageEvent } from '../events/log.js'
 import { IS_PAST_END } from './rows.js'
 
 /** Packages that are past their end, at most `limit`. Those in somebody's hands are left for the next time. */
@@ -24,7 +24,7 @@ export async function expirePackages(prisma: PrismaClient, ids: readonly string[
       WITH changed AS (
         UPDATE packages SET state = 'expired', open_label = NULL, ended_at = now()
         WHERE id = ANY(${ids}) AND ${IS_PAST_END} RETURNING *
-      ), told AS (${appendPackageEvents('changed', 'package.expired.v1')})
+      ), told AS (${appendPackageEvent('changed', 'package.expired.v1')})
       SELECT id FROM changed`
     return rows.map(({ id }) => id)
   })

@@ -5,7 +5,7 @@ import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
 import { AppError } from '../errors.js'
-import { appendPackageEvents } from '../events/log.js'
+import { appendPackageEvent } from '../events/log.js'
 import { isId } from '../uploads/random.js'
 import {
   encodeFiles,
@@ -139,7 +139,7 @@ export class PackageFinalizer {
           manifest_head = ${JSON.stringify(frozen)}::jsonb, manifest_sha256 = ${cbor.digest('hex')},
           manifest_json_sha256 = ${json.digest('hex')}
         WHERE id = ${id} RETURNING *
-      ), told AS (${appendPackageEvents('changed', 'package.finalized.v1')})
+      ), told AS (${appendPackageEvent('changed', 'package.finalized.v1')})
       SELECT FROM changed`
   }
 

@@ -1,9 +1,12 @@
 // Which package an upload joins. What it writes of packages is only that a label has one; the rest is in records.ts.
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
+import type { Uploader } from '../auth/owner-scope.js'
+import { onlySeen } from '../auth/shared.js'
 import { translateDatabaseError } from '../database/client.js'
+import { reachesPackage } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
-import { appendPackageEvents } from '../events/log.js'
+import { appendPackageEvent } from '../events/log.js'
 import { isId, randomId } from '../uploads/random.js'
 import { expirePackages } from './expiry.js'
 import { noSuchPackage } from './package.js'
@@ -33,17 +36,17 @@ export class Membership {
   }
 
   /**
-   * The package that an upload of `owner` joins: the one it names, else the open one of its label, made on first use.
+   * The package that a new upload joins: the one it names, else its owner's open one of its label, made on first use.
    *
    * @returns null when it names neither
    * @throws NOT_FOUND, PACKAGE_FINALIZED, GONE
    */
   async placeFor(
-    owner: string,
+    { owner, packages }: Pick<Uploader, 'owner' | 'packages'>,
     wanted: { packageId: string | null; label: string | null },
   ): Promise<Place | null> {
     try {
-      if (wanted.packageId !== null) return this.#placeOf(await this.#named(owner, wanted.packageId))
+      if (wanted.packageId !== null) return this.#placeOf(await this.#named(packages, wanted.packageId))
       return wanted.label === null ? null : this.#placeOf(await this.#labelled(owner, wanted.label))
     } catch (error) {
       throw translateDatabaseError(error)
@@ -55,16 +58,16 @@ export class Membership {
     return { packageId: found.id, ttlSeconds: this.#classes.ttlSecondsOf(found.retentionClass) }
   }
 
-  async #named(owner: string, id: string): Promise<Found> {
+  async #named(scope: Uploader['packages'], id: string): Promise<Found> {
     const rows = isId(id)
       ? await this.#prisma.$queryRaw<Found[]>`
           SELECT id, ${STATE_NOW} AS state, retention_class AS "retentionClass" FROM packages
-          WHERE id = ${id} AND owner = ${owner}`
+          WHERE id = ${id} AND ${reachesPackage(scope)}`
       : []
-    if (rows[0] === undefined) {
-      throw noSuchPackage()
-    }
-    return rows[0]
+    if (rows[0] !== undefined) return rows[0]
+    if (typeof scope !== 'object' || scope.right === 'read') throw noSuchPackage()
+    await this.#named({ ...scope, right: 'read' }, id)
+    throw onlySeen()
   }
 
   async #labelled(owner: string, label: string): Promise<Found> {
@@ -82,7 +85,7 @@ export class Membership {
           INSERT INTO packages (id, owner, name, label, open_label, retention_class, expires_at)
           VALUES (${randomId()}, ${owner}, ${label}, ${label}, ${label}, ${name}, ${endAfter(ttlSeconds)})
           ON CONFLICT (owner, open_label) DO NOTHING RETURNING *
-        ), told AS (${appendPackageEvents('changed', 'package.created.v1')})
+        ), told AS (${appendPackageEvent('changed', 'package.created.v1')})
         SELECT id, state::text AS state, retention_class AS "retentionClass" FROM changed`)
       if (made[0] !== undefined) return made[0]
     }

@@ -3,9 +3,9 @@
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
-import { ownedBy } from '../database/owned-by.js'
+import { reachesPackage } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
-import { appendPackageEvents } from '../events/log.js'
+import { appendPackageEvent } from '../events/log.js'
 import { COLUMNS as UPLOAD_COLUMNS } from '../uploads/columns.js'
 import { isId, randomId } from '../uploads/random.js'
 import type { Upload } from '../uploads/upload.js'
@@ -49,7 +49,7 @@ export class Packages {
             VALUES (${id}, ${owner}, ${name}, ${label}, ${label}, ${producer}, ${subject}, ${retention.name},
               ${JSON.stringify(metadata)}::jsonb, ${endAfter(retention.ttlSeconds)})
             ON CONFLICT (owner, open_label) DO NOTHING RETURNING *
-          ), told AS (${appendPackageEvents('changed', 'package.created.v1')})
+          ), told AS (${appendPackageEvent('changed', 'package.created.v1')})
           SELECT id FROM changed`
         if (made.length > 0) return this.get(id, owner)
         await this.#makeWay(owner, label)
@@ -75,7 +75,7 @@ export class Packages {
     ]
     const conditions = [
       Prisma.sql`state_now = ANY(${query.states}::text[])`,
-      ownedBy(scope),
+      reachesPackage(scope),
       ...equals.flatMap(([column, value]) =>
         value === null ? [] : [Prisma.sql`${Prisma.raw(column)} = ${value}`],
       ),

@@ -2,15 +2,17 @@
 
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { json, type Request, type RequestHandler, type Response, Router } from 'express'
-import { identityOf, requireScope } from '../auth/bearer.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { type Request, type RequestHandler, type Response, Router } from 'express'
+import { actorOf, identityOf, requireScope } from '../auth/bearer.js'
+import { ownScope, readScope, writeScope } from '../auth/owner-scope.js'
+import { unlessOnlySeen } from '../auth/shared.js'
 import { AppError, isAppError } from '../errors.js'
 import { isNotModified } from '../files/byte-range.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
+import { jsonBody } from '../http/json-body.js'
 import type { Intake } from '../uploads/intake.js'
-import { reportOf } from '../uploads/report.js'
+import { type Origins, reportOf } from '../uploads/report.js'
 import type { PackageEnds } from './ends.js'
 import type { Manifest, PackageFinalizer } from './finalize.js'
 import {
@@ -31,12 +33,11 @@ import {
 } from './package.js'
 import type { Packages } from './records.js'
 
-export interface PackageRoutesOptions {
+export interface PackageRoutesOptions extends Origins {
   packages: Packages
   finalizer: PackageFinalizer
   ends: PackageEnds
   intake: Pick<Intake, 'removeAllOf'>
-  publicUrl: () => string
   /** False: deleting what isn't there is done already, 204. */
   deleteStrict404: boolean
 }
@@ -48,11 +49,11 @@ const MOST_BODY = '256kb'
 export function packageRoutes(options: PackageRoutesOptions): Router {
   const { packages, finalizer, ends, intake, publicUrl } = options
   const router = Router()
-  const body = json({ limit: MOST_BODY })
+  const body = jsonBody({ limit: MOST_BODY })
 
   router.get('/', requireScope('read'), async (request, response) => {
     const query = parsePackageListQuery(request.query)
-    const found = await packages.list(scopeOf(request), { ...query, limit: query.limit + 1 })
+    const found = await packages.list(readScope(identityOf(request)), { ...query, limit: query.limit + 1 })
     const page = pageOf(found, query.limit, (one) => packageSummary(one, publicUrl()), encodePackageCursor)
     sendPage(request, response, page, publicUrl())
   })
@@ -78,8 +79,9 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
   router.delete('/:id', requireScope('delete'), async (request, response) => {
     const id = idOf(request)
     try {
-      await ends.commitDelete(id, scopeOf(request))
-      await intake.removeAllOf(id)
+      const by = actorOf(request)
+      await ifAllowed(request, () => ends.commitDelete(id, ownScope(identityOf(request)), by))
+      await intake.removeAllOf(id, by)
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }
@@ -93,14 +95,15 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
     const page = pageOf(
       found,
       limit,
-      (upload) => reportOf(upload, publicUrl()),
+      (upload) => reportOf(upload, options),
       ({ packagePath }) => encodeFileCursor(id, packagePath ?? ''),
     )
     sendPage(request, response, page, publicUrl())
   })
 
   router.post('/:id/finalize', requireScope('upload'), async (request, response) => {
-    await sendReport(response, await finalizer.finalize(idOf(request), scopeOf(request)))
+    const scope = writeScope(identityOf(request))
+    await sendReport(response, await ifAllowed(request, () => finalizer.finalize(idOf(request), scope)))
   })
 
   router.get('/:id/manifest', requireScope('read'), async (request, response) => {
@@ -114,11 +117,13 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
 
   router.post('/:id/retention/extensions', requireScope('upload'), body, async (request, response) => {
     const wanted = parseInput(extendRetentionBody, jsonBodyOf(request), 'body')
-    const { extension, package: extended } = await ends.extend(idOf(request), scopeOf(request), {
-      newExpiresAt: new Date(wanted.new_expires_at),
-      reason: wanted.reason,
-      by: identityOf(request).owner,
-    })
+    const { extension, package: extended } = await ifAllowed(request, () =>
+      ends.extend(idOf(request), ownScope(identityOf(request)), {
+        newExpiresAt: new Date(wanted.new_expires_at),
+        reason: wanted.reason,
+        by: actorOf(request),
+      }),
+    )
     response.status(201)
     sendJson(response, {
       package_id: extended.id,
@@ -132,9 +137,14 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
 
   /** @throws NOT_FOUND, GONE */
   async function find(request: Request): Promise<Package> {
-    const found = await packages.get(idOf(request), scopeOf(request))
+    const found = await packages.get(idOf(request), readScope(identityOf(request)))
     assertPackageAlive(found)
     return found
+  }
+
+  /** @throws FORBIDDEN to whom it is shared with for less than that */
+  function ifAllowed<T>(request: Request, act: () => Promise<T>): Promise<T> {
+    return unlessOnlySeen(act, () => find(request))
   }
 
   async function sendReport(response: Response, found: Package): Promise<void> {
@@ -165,8 +175,6 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
 }
 
 const idOf: (request: Request) => string = (request) => String(request.params.id)
-
-const scopeOf = (request: Request) => ownerScope(identityOf(request))
 
 /** @throws UNSUPPORTED_MEDIA_TYPE when there was no JSON body */
 function jsonBodyOf(request: Parameters<RequestHandler>[0]): unknown {

@@ -2,7 +2,7 @@
 
 import { Prisma } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { ownedBy } from '../database/owned-by.js'
+import { reachesPackage } from '../database/owned-by.js'
 import type { Blocker, Contents, Extension, Package } from './package.js'
 
 /** What asks: the client itself, or a transaction of it. */
@@ -41,7 +41,7 @@ export const PACKAGE_COLUMNS = Prisma.raw(`id, owner, state_now AS state, name, 
 
 export async function readPackage(asker: Asker, id: string, scope: OwnerScope): Promise<Package | null> {
   const rows = await asker.$queryRaw<Package[]>`
-    SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE id = ${id} AND ${ownedBy(scope)}`
+    SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE id = ${id} AND ${reachesPackage(scope)}`
   return rows[0] ?? null
 }
 
@@ -51,7 +51,7 @@ export async function readPackage(asker: Asker, id: string, scope: OwnerScope): 
  * @returns it as it is under the lock: of a statement of its own, which sees what was committed while we waited
  */
 export async function lockPackage(asker: Asker, id: string, scope: OwnerScope): Promise<Package | null> {
-  await asker.$queryRaw`SELECT FROM packages WHERE id = ${id} AND ${ownedBy(scope)} FOR UPDATE`
+  await asker.$queryRaw`SELECT FROM packages WHERE id = ${id} AND ${reachesPackage(scope)} FOR UPDATE`
   return readPackage(asker, id, scope)
 }
 

@@ -3,7 +3,9 @@
 import cron, { type ScheduledTask } from 'node-cron'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import type { ApiKeys } from '../auth/api-keys.js'
 import { AppError } from '../errors.js'
+import type { EventOrder } from '../events/order.js'
 import type { PackageEnds } from '../packages/ends.js'
 import type { Store, StoredItem } from '../storage/store.js'
 import type { Finalizer } from '../uploads/finalize.js'
@@ -27,12 +29,15 @@ export interface SweepOptions {
   intake: Pick<Intake, 'removeAllOf'>
   packageEnds: PackageEnds
   webhooks: Pick<WebhookRecords, 'forgetOld'>
+  events: Pick<EventOrder, 'forgetOld'>
+  apiKeys: Pick<ApiKeys, 'forgetOld'>
   finalizer: Finalizer
   garbage: Garbage
   store: Store
   log: Logger
   databaseUrl: string
   tombstoneTtlSeconds: number
+  eventTtlSeconds: number
   /** How long before its end an upload's owner is told. */
   expiryNoticeSeconds: number
 }
@@ -114,7 +119,11 @@ export class Sweep {
       if (!isDryRun) await this.#options.records.tellExpiring(this.#options.expiryNoticeSeconds)
       const uploads = await this.#sweepUploads(isDryRun, tell)
       const packages = await this.#sweepPackages(isDryRun, tell)
-      if (!isDryRun) await this.#options.webhooks.forgetOld(DELIVERIES_KEPT_SECONDS)
+      if (!isDryRun) {
+        await this.#options.webhooks.forgetOld(DELIVERIES_KEPT_SECONDS)
+        await this.#options.events.forgetOld(this.#options.eventTtlSeconds)
+        await this.#options.apiKeys.forgetOld(this.#options.eventTtlSeconds)
+      }
       const discarded = await this.#sweepGarbage(isDryRun, tell)
       const strays = skipsStrays ? 0 : await this.#sweepStrays(client, isDryRun, tell)
       return { ...uploads, packages, discarded, strays }

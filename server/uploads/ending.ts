@@ -1,6 +1,7 @@
 // How uploads end, one or many in a transaction: their reports stay, their bytes lose what referred to them.
 
 import { Prisma } from '../../prisma/generated/client.js'
+import type { Actor } from '../auth/identity.js'
 import { AppError } from '../errors.js'
 import { appendEndEvents } from '../events/log.js'
 import { COLUMNS, DROP_PARTS, FREE_LEASE } from './columns.js'
@@ -40,7 +41,7 @@ export interface Ended {
 export async function endUploads(
   transaction: Transaction,
   due: Prisma.Sql,
-  isExpiry = false,
+  { isExpiry = false, by = null }: { isExpiry?: boolean; by?: Actor | null } = {},
 ): Promise<Ended> {
   const before = await transaction.$queryRaw<{ id: string; state: string; sha256: string | null }[]>`
     SELECT id, state::text AS state, sha256 FROM uploads WHERE ${due} ORDER BY id FOR UPDATE`
@@ -55,7 +56,7 @@ export async function endUploads(
         finished_at = COALESCE(finished_at, now()), digest_state = NULL, reread_bytes = NULL, package_path = NULL,
         lease_epoch = lease_epoch + 1, ${FREE_LEASE}
       WHERE id = ANY(${before.map(({ id }) => id)}) RETURNING *
-    ), ${DROP_PARTS}, told AS (${appendEndEvents('changed')})
+    ), ${DROP_PARTS}, told AS (${appendEndEvents('changed', by)})
     SELECT ${COLUMNS} FROM changed`
   // A statement of its own, after the lock: only so does it see a reference that was committed while we waited.
   const unreferenced = await transaction.$queryRaw<{ objectKey: string }[]>`
@@ -78,10 +79,16 @@ export async function endUploads(
  * packages are locked first
  * @throws PACKAGE_FINALIZED
  */
-export async function endAsked(transaction: Transaction, id: string): Promise<Ended | null> {
+export async function endAsked(
+  transaction: Transaction,
+  id: string,
+  by: Actor | null,
+): Promise<Ended | null> {
   const packageId = await assertMayChange(transaction, id)
   const isThere = Prisma.sql`(package_path IS NULL OR package_id IS NOT DISTINCT FROM ${packageId})`
-  const ended = await endUploads(transaction, Prisma.sql`id = ${id} AND ${HAS_NOT_ENDED} AND ${isThere}`)
+  const ended = await endUploads(transaction, Prisma.sql`id = ${id} AND ${HAS_NOT_ENDED} AND ${isThere}`, {
+    by,
+  })
   if (ended.uploads.length > 0) return ended
   const left = await transaction.$queryRaw<unknown[]>`
     SELECT FROM uploads WHERE id = ${id} AND ${HAS_NOT_ENDED}`

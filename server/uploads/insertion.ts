@@ -16,11 +16,12 @@ export function insertReceiving(
   description: UploadDescription,
   place: Place | null,
   { lease, idempotency = null }: NewUploadOptions,
-  { columns, lifetimes }: { columns: Prisma.Sql; lifetimes: Lifetimes },
+  { columns, lifetimes, limits }: { columns: Prisma.Sql; lifetimes: Lifetimes; limits: string | null },
 ): Prisma.Sql {
   return Prisma.sql`
     WITH joined AS (${lockPackages(place === null ? [] : [place.packageId])}), kept AS (
-      SELECT ${keptUntil(place, lifetimes)} AS until WHERE ${place === null} OR EXISTS (SELECT FROM joined)
+      SELECT ${keptUntil(place, lifetimes)} AS until WHERE (${place === null} OR EXISTS (SELECT FROM joined))
+        ${within(limits)}
     ), changed AS (
       INSERT INTO uploads (id, owner, state, filename, content_type, key, label, relative_path, package_id, package_path,
         finish, concat, idempotency_key, idempotency_digest, tus_metadata,
@@ -39,7 +40,11 @@ export function insertReceiving(
 }
 
 /** All that there is a place for, from nothing to ready; answers their ids, and the objects of their content. */
-export function insertWholes(wholes: readonly WholeUpload[], lifetimes: Lifetimes): Prisma.Sql {
+export function insertWholes(
+  wholes: readonly WholeUpload[],
+  lifetimes: Lifetimes,
+  limits: string | null,
+): Prisma.Sql {
   const packageIds = wholes.flatMap(({ place }) => (place === null ? [] : [place.packageId]))
   return Prisma.sql`
       WITH joined AS (${lockPackages(packageIds)}), whole AS (
@@ -53,7 +58,8 @@ export function insertWholes(wholes: readonly WholeUpload[], lifetimes: Lifetime
           THEN now() + ${lifetimes.uploadTtlSeconds} * interval '1 second'
           ELSE GREATEST(joined.expires_at, COALESCE(now() + ttl_seconds * interval '1 second', ${NEVER}::timestamptz))
           END AS until
-        FROM whole LEFT JOIN joined ON joined.id = package_id WHERE package_id IS NULL OR joined.id IS NOT NULL
+        FROM whole LEFT JOIN joined ON joined.id = package_id WHERE (package_id IS NULL OR joined.id IS NOT NULL)
+          ${within(limits)}
       ), changed AS (
         INSERT INTO uploads (id, owner, state, filename, content_type, key, label, relative_path, package_id, package_path,
           finish, concat, tus_metadata, size_bytes, offset_bytes, declared_md5, declared_sha1, declared_sha256, md5, sha1, sha256,
@@ -84,6 +90,13 @@ export function placeBlobs(): Prisma.Sql {
       INSERT INTO garbage (kind, object_key)
       SELECT 'object', id FROM changed WHERE NOT EXISTS (SELECT FROM placed WHERE placed.object_key = changed.id)
     )`
+}
+
+/** A condition that is true, and has the trigger on uploads refuse the statement when it passes `limits`. */
+export function within(limits: string | null): Prisma.Sql {
+  return limits === null
+    ? Prisma.empty
+    : Prisma.sql`AND (SELECT set_config('antipasto.limits', ${limits}, true)) IS NOT NULL`
 }
 
 /** When an unfinished upload ends: some time after its last byte, never later than it would if it were finished. */
@@ -122,6 +135,23 @@ export async function keepParts(
     'GONE',
     'A part of the concatenation has ended. Send that part again, or start a new upload.',
   )
+}
+
+/**
+ * How much of the owner's parts, each once, only waits to be put together: a whole that is made of them takes that up in their
+ * stead. Those that something else is made of have been counted for that.
+ */
+export async function bytesOfParts(
+  transaction: Prisma.TransactionClient,
+  owner: string,
+  partialIds: readonly string[],
+): Promise<number> {
+  const rows = await transaction.$queryRaw<{ bytes: number }[]>`
+    SELECT COALESCE(sum(size_bytes), 0)::float8 AS bytes FROM uploads
+    WHERE id = ANY(${[...partialIds]}) AND owner = ${owner} AND NOT EXISTS (
+      SELECT FROM concat_sources JOIN uploads AS whole ON whole.id = concat_sources.upload_id
+      WHERE concat_sources.partial_id = uploads.id AND whole.state IN ('finalizing', 'ready'))`
+  return rows[0]?.bytes ?? 0
 }
 
 /** The open ones among the packages, which nobody finalizes, extends or deletes before our statement has committed. */

@@ -3,12 +3,14 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
+import type { Actor } from '../auth/identity.js'
+import { EVERYONE, type OwnerScope, type Uploader } from '../auth/owner-scope.js'
 import { type Digests, RunningDigest } from '../digests/digest.js'
 import { InlineDigest } from '../digests/inline.js'
 import type { DigestPool, DigestSession } from '../digests/pool.js'
 import type { SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
+import { NO_USAGE } from '../quotas/quota.js'
 import {
   EMPTY_LEDGER,
   type Ledger,
@@ -23,7 +25,7 @@ import { GroupCommit } from './group-commit.js'
 import type { Lease, Leases } from './leases.js'
 import type { Placement } from './placement.js'
 import { randomId, randomToken } from './random.js'
-import { type Checkpoint, type Reception, readWhole, receive } from './receive.js'
+import { type Checkpoint, type PaceLimits, type Reception, readWhole, receive } from './receive.js'
 import type { Discarded, Idempotency, Records, WholeUpload } from './records.js'
 import {
   assertAlive,
@@ -39,6 +41,7 @@ import {
   SNIFFED_BYTES,
   type Upload,
   type UploadDescription,
+  usageOf,
 } from './upload.js'
 
 /** A body up to this long is hashed on the spot and, when it is a whole file, recorded in one statement. */
@@ -83,15 +86,23 @@ export interface IntakeOptions {
   log: Logger
   maxFileBytes: number
   noProgressTimeoutSeconds: number
+  /** Bytes a second; undefined: none. */
+  minUploadRate: number | undefined
 }
 
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #wholes: GroupCommit<WholeUpload, Discarded[] | null>
+  readonly #wholes: GroupCommit<WholeUpload, Discarded[] | AppError | null>
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#wholes = new GroupCommit((wholes) => options.records.insertWhole(wholes), WHOLES_PER_COMMIT)
+  }
+
+  /** How slow a body may be. */
+  get #pace(): PaceLimits {
+    const { noProgressTimeoutSeconds, minUploadRate } = this.#options
+    return { noProgressMs: noProgressTimeoutSeconds * 1000, leastBytesPerSecond: minUploadRate }
   }
 
   /** Whether uploads can be put together from others here. */
@@ -104,30 +115,46 @@ export class Intake {
   }
 
   /**
-   * Begins an upload for `owner` and waits for no byte of it. When it resolves, record and temporary are durable.
+   * Begins an upload and waits for no byte of it. When it resolves, record and temporary are durable.
    *
    * With `isHeld` the caller gets the lease too, and must `append` or `release`.
    *
-   * @throws PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, and NOT_FOUND, PACKAGE_FINALIZED, CONFLICT for its place in a package:
+   * @throws PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, QUOTA_EXCEEDED, and NOT_FOUND, PACKAGE_FINALIZED, CONFLICT for its place in a package:
    * nothing is made then
    */
   async begin(
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     options: { isHeld: boolean; idempotency?: Idempotency },
   ): Promise<{ upload: Upload; lease: Lease | null }> {
-    const { placement, store, leases, freeSpace, maxFileBytes } = this.#options
-    assertSize(description.sizeBytes, maxFileBytes)
-    await freeSpace.assertRoomFor(description.sizeBytes ?? 0)
+    const { placement, store, leases } = this.#options
+    await this.#assertRoom(uploader, description, { isOpen: true })
     const id = randomId()
     // The bytes' place first: a record that promises it must not survive a crash without it. The sweep finds a place
     // without a record.
     await store.createTemporary(id)
     const lease = options.isHeld ? { holder: leases.holder, seconds: leases.seconds } : null
     const upload = await placement
-      .insert(id, owner, description, { lease, idempotency: options.idempotency ?? null })
+      .insert(id, uploader, description, { lease, idempotency: options.idempotency ?? null })
       .catch((error) => afterRefusal(error, () => store.deleteTemporary(id)))
     return { upload, lease: lease === null ? null : leases.adopt(upload) }
+  }
+
+  /**
+   * Looks before anything is made: a package for its label, a place in the store. What counts is what the record's own insertion
+   * says.
+   *
+   * @throws PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, QUOTA_EXCEEDED
+   */
+  async #assertRoom(
+    { owner }: Uploader,
+    description: UploadDescription,
+    options: { isOpen: boolean },
+  ): Promise<void> {
+    const { records, freeSpace, maxFileBytes } = this.#options
+    assertSize(description.sizeBytes, maxFileBytes)
+    await freeSpace.assertRoomFor(description.sizeBytes ?? 0)
+    await records.assertWithinQuota(owner, usageOf(description, options))
   }
 
   /**
@@ -154,16 +181,16 @@ export class Intake {
    * @throws as `append`; INVALID_INPUT when the body is cut
    */
   async takeOnce(
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     body: Body,
     options: { patienceMs?: number } = {},
   ): Promise<Upload> {
     const { records } = this.#options
     if (this.isSmallAndWhole(description, body)) {
-      return records.get(await this.takeWhole(owner, description, body), owner)
+      return records.get(await this.takeWhole(uploader, description, body), uploader.owner)
     }
-    const { upload, lease } = await this.begin(owner, description, { isHeld: true })
+    const { upload, lease } = await this.begin(uploader, description, { isHeld: true })
     if (lease === null) throw new AppError('INTERNAL', 'An upload was begun without its lease.')
     try {
       const taken = await this.append(lease, upload, body, options)
@@ -171,7 +198,7 @@ export class Intake {
       return taken
     } catch (error) {
       // Failed for what its bytes are, it keeps its report.
-      if (!isAppError(error, 'HASH_MISMATCH', 'GONE')) await this.#giveUp(upload.id)
+      if (!isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED', 'GONE')) await this.#giveUp(upload.id)
       throw error
     }
   }
@@ -194,7 +221,7 @@ export class Intake {
    * @throws INVALID_INPUT for what is no part, CONFLICT for one that isn't whole yet, GONE, PAYLOAD_TOO_LARGE
    */
   async concatenate(
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     partialIds: readonly string[],
   ): Promise<Upload> {
@@ -205,11 +232,11 @@ export class Intake {
         `An upload is made of at most ${MOST_COMPOSE_SOURCES} others. Send the file in fewer, larger parts.`,
       )
     }
-    const before = await records.findConcatenation(owner, partialIds)
+    const before = await records.findConcatenation(uploader.owner, partialIds)
     if (before !== null) return before
     let sizeBytes = 0
     for (const id of partialIds) {
-      const part = await records.get(id, owner)
+      const part = await records.get(id, uploader.uploads)
       sizeBytes += assertPart(part)
       // Its server died between its last byte and finishing.
       if (part.state === 'receiving') void finalizer.resume(id)
@@ -219,8 +246,8 @@ export class Intake {
     const id = randomId()
     const whole = { ...description, sizeBytes, finish: 'auto' as const }
     const lease = { holder: leases.holder, seconds: leases.seconds }
-    const upload = await placement.place(owner, whole, id, (place) =>
-      records.insertConcatenation(id, owner, whole, place, partialIds, lease),
+    const upload = await placement.place(uploader, whole, id, (place) =>
+      records.insertConcatenation(id, uploader.owner, whole, place, partialIds, lease),
     )
     return finalizer.finish(leases.adopt(upload), upload, null, EMPTY_LEDGER)
   }
@@ -229,6 +256,8 @@ export class Intake {
   isSmallAndWhole(description: UploadDescription, body: Body): boolean {
     const { sizeBytes } = description
     return (
+      // What is to be checked is finished like any other.
+      !this.#options.finalizer.hasContentCheck &&
       description.finish !== 'manual' &&
       sizeBytes !== null &&
       sizeBytes <= SMALL_BODY_BYTES &&
@@ -244,26 +273,22 @@ export class Intake {
    * @returns the upload's id
    * @throws HASH_MISMATCH (the upload is recorded as failed), CHECKSUM_MISMATCH, INSUFFICIENT_STORAGE, PAYLOAD_TOO_LARGE
    */
-  async takeWhole(owner: string, description: UploadDescription, body: Body): Promise<string> {
-    const { store, garbage, placement, freeSpace, maxFileBytes, noProgressTimeoutSeconds } = this.#options
+  async takeWhole(uploader: Uploader, description: UploadDescription, body: Body): Promise<string> {
+    const { store, garbage, placement } = this.#options
     const sizeBytes = description.sizeBytes ?? 0
-    assertSize(sizeBytes, maxFileBytes)
-    await freeSpace.assertRoomFor(sizeBytes)
-    const bytes =
-      sizeBytes === 0
-        ? Buffer.alloc(0)
-        : await readWhole(body.source, sizeBytes, noProgressTimeoutSeconds * 1000)
+    await this.#assertRoom(uploader, description, { isOpen: false })
+    const bytes = sizeBytes === 0 ? Buffer.alloc(0) : await readWhole(body.source, sizeBytes, this.#pace)
     if (bytes === null) throw cut()
     assertChecksum(body.checksum, (algorithm) => createHash(algorithm).update(bytes).digest())
 
     const digests = new RunningDigest().update(bytes).digests()
     const failure = declaredMismatch(description.declared, digests)
-    if (failure !== null) throw await this.#recordFailure(owner, description, failure, digests)
+    if (failure !== null) throw await this.#recordFailure(uploader, description, failure, digests)
     const id = randomId()
     await store.putObject(id, bytes)
     const whole = {
       id,
-      owner,
+      owner: uploader.owner,
       description,
       sizeBytes,
       digests,
@@ -271,7 +296,11 @@ export class Intake {
       retrievalToken: randomToken(),
     }
     const discarded = await placement
-      .place(owner, description, id, (place) => this.#wholes.add({ ...whole, place }))
+      .place(uploader, description, id, async (place) => {
+        const result = await this.#wholes.add({ ...whole, place })
+        if (result instanceof AppError) throw result
+        return result
+      })
       .catch((error) => afterRefusal(error, () => store.deleteObject(id)))
     await garbage.emptySoon(discarded)
     return id
@@ -379,12 +408,13 @@ export class Intake {
    * Cancels or deletes an upload of `scope`: when this resolves its URL is dead, and its bytes are gone unless the store is in
    * trouble, which the sweep makes up for.
    *
+   * @param by who asked; null: nobody did
    * @throws NOT_FOUND; GONE when it had ended already
    */
-  async remove(uploadId: string, scope: OwnerScope): Promise<void> {
+  async remove(uploadId: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
     const { records } = this.#options
     await records.get(uploadId, scope)
-    const ended = await records.commitEnd(uploadId)
+    const ended = await records.commitEnd(uploadId, 'asked', by)
     if (ended === null) throw goneError(await records.get(uploadId, scope))
     await this.#letGo([ended.upload], ended.discarded)
   }
@@ -394,14 +424,14 @@ export class Intake {
    *
    * @throws NOT_FOUND; PACKAGE_FINALIZED when one of them is in a finalized package, and then none has ended
    */
-  async removeContent(sha256: string, scope: OwnerScope): Promise<void> {
-    const ended = await this.#options.records.commitEndOfContent(sha256, scope)
+  async removeContent(sha256: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
+    const ended = await this.#options.records.commitEndOfContent(sha256, scope, by)
     await this.#letGo(ended.uploads, ended.discarded)
   }
 
-  /** Ends all uploads of a package that has ended. */
-  async removeAllOf(packageId: string): Promise<void> {
-    const ended = await this.#options.records.commitEndOfPackage(packageId)
+  /** Ends all uploads of a package that has ended. @param by who asked; null: that isn't known any more */
+  async removeAllOf(packageId: string, by: Actor | null = null): Promise<void> {
+    const ended = await this.#options.records.commitEndOfPackage(packageId, by)
     await this.#letGo(ended.uploads, ended.discarded)
   }
 
@@ -420,10 +450,10 @@ export class Intake {
    * @returns the record: `ready`, or `finalizing` when the rest goes on in the background
    * @throws OFFSET_MISMATCH when bytes are missing, with the offset; HASH_MISMATCH; as `begin` for its place; GONE; LOCKED
    */
-  async complete(uploadId: string, scope: OwnerScope, completion: Completion): Promise<Upload> {
+  async complete(uploadId: string, uploader: Uploader, completion: Completion): Promise<Upload> {
     const { records } = this.#options
     const { declared } = completion
-    let upload = await records.get(uploadId, scope)
+    let upload = await records.get(uploadId, uploader.uploads)
     assertAlive(upload)
     if (isPartial(upload))
       throw new AppError('CONFLICT', 'This is a part of a concatenation, which finishes by itself.')
@@ -434,43 +464,53 @@ export class Intake {
       )
     }
     if (upload.state === 'receiving') {
-      const claimed = await this.claim(uploadId, scope)
+      const claimed = await this.claim(uploadId, uploader.uploads)
       if (claimed.lease === null) upload = claimed.upload
-      else return this.#completeHeld(claimed.lease, claimed.upload, completion)
+      else return this.#completeHeld(claimed.lease, claimed.upload, uploader, completion)
     }
     const digests = knownDigests(upload)
     const mismatch = digests === null ? null : declaredMismatch(declared, digests)
     if (mismatch !== null) throw mismatch
-    return this.#settle(upload, completion)
+    return this.#settle(upload, uploader, completion)
   }
 
   /** Puts an upload where its completion says. */
-  async #settle(upload: Upload, { packageId, relativePath }: Completion): Promise<Upload> {
+  async #settle(
+    upload: Upload,
+    uploader: Uploader,
+    { packageId, relativePath }: Completion,
+  ): Promise<Upload> {
     if (packageId === null && relativePath === null) return upload
-    return this.#options.placement.move(upload, {
+    const to = {
       packageId: packageId ?? upload.packageId,
       label: upload.label,
       relativePath: relativePath ?? upload.relativePath,
-    })
+    }
+    return this.#options.placement.move(upload, to, uploader.packages)
   }
 
-  async #completeHeld(lease: Lease, upload: Upload, completion: Completion): Promise<Upload> {
+  async #completeHeld(
+    lease: Lease,
+    upload: Upload,
+    uploader: Uploader,
+    completion: Completion,
+  ): Promise<Upload> {
     const { leases, records, finalizer } = this.#options
     try {
       // What may be refused comes first, so that a refusal has changed nothing.
       assertComplete(upload)
-      await this.#settle(upload, completion)
+      await this.#settle(upload, uploader, completion)
       const complete = await records.declareComplete(lease, completion.declared)
       return await finalizer.finishWhole(lease, complete)
     } catch (error) {
-      if (!isAppError(error, 'HASH_MISMATCH')) await leases.release(lease, false)
+      if (!isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED')) await leases.release(lease, false)
       throw error
     }
   }
 
   /** The report of a file that came whole and isn't what it was declared to be. @returns the failure */
   async #recordFailure(
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     failure: AppError,
     digests: Digests,
@@ -478,7 +518,7 @@ export class Intake {
     const { records, placement, leases, garbage } = this.#options
     const id = randomId()
     const lease = { holder: leases.holder, seconds: leases.seconds }
-    const upload = await placement.insert(id, owner, description, { lease })
+    const upload = await placement.insert(id, uploader, description, { lease })
     const failed = await records.commitFailed({ uploadId: id, epoch: upload.leaseEpoch }, failure, digests)
     await garbage.emptySoon(failed.discarded)
     return ofUpload(failure, id)
@@ -501,25 +541,33 @@ export class Intake {
     writer: TemporaryWriter,
     digest: DigestSession | null,
   ): Promise<Reception> {
-    const { records, slabs, freeSpace, log, maxFileBytes, noProgressTimeoutSeconds } = this.#options
+    const { records, slabs, freeSpace, log, maxFileBytes } = this.#options
     const bodyHash = body.checksum === null ? null : createHash(body.checksum.algorithm)
+    const offsetBytes = Number(upload.offsetBytes)
+    const limitBytes = Math.min(
+      sizeOf(upload) ?? maxFileBytes,
+      offsetBytes + (body.mostBytes ?? maxFileBytes),
+    )
+    // Of a size that nobody told nothing is counted yet: what doesn't fit must not get as far as the disk.
+    const roomBytes = sizeOf(upload) === null ? await records.roomOf(upload.owner) : limitBytes
     const reception = await receive(body.source, {
       writer,
       digest,
       slabs,
-      offsetBytes: Number(upload.offsetBytes),
-      limitBytes: Math.min(
-        sizeOf(upload) ?? maxFileBytes,
-        Number(upload.offsetBytes) + (body.mostBytes ?? maxFileBytes),
-      ),
+      offsetBytes,
+      limitBytes: Math.min(limitBytes, offsetBytes + roomBytes),
       bodyHash,
       record: async (checkpoint: Checkpoint) => {
         await records.advance(lease, checkpoint, { release: false })
       },
       assertSpace: (bytes) => freeSpace.assertRoomFor(bytes),
       signal: lease.signal,
-      noProgressMs: noProgressTimeoutSeconds * 1000,
+      ...this.#pace,
       onTrouble: (error) => log.warn({ err: error, upload: upload.id }, 'a checkpoint could not be recorded'),
+    }).catch(async (error: unknown) => {
+      const isOver = isAppError(error, 'PAYLOAD_TOO_LARGE') && offsetBytes + roomBytes < limitBytes
+      if (isOver) await records.assertWithinQuota(upload.owner, { ...NO_USAGE, bytes: roomBytes + 1 })
+      throw error
     })
     if (reception.isWhole && bodyHash !== null) assertChecksum(body.checksum, () => bodyHash.digest())
     return reception
@@ -556,14 +604,23 @@ export class Intake {
   }
 }
 
+/** Refusals of a place, or of room: there is no record then. */
+const WRITES_NOTHING = [
+  'CONFLICT',
+  'PACKAGE_FINALIZED',
+  'NOT_FOUND',
+  'FORBIDDEN',
+  'GONE',
+  'QUOTA_EXCEEDED',
+] as const
+
 /**
  * Takes back what was stored for a record that was refused, and throws `error` on.
  *
  * Whatever else went wrong may have gone wrong after the record was made: then its bytes must stay, and the sweep sees to it.
  */
 async function afterRefusal(error: unknown, takeBack: () => Promise<void>): Promise<never> {
-  if (isAppError(error, 'CONFLICT', 'PACKAGE_FINALIZED', 'NOT_FOUND', 'GONE'))
-    await takeBack().catch(() => {})
+  if (isAppError(error, ...WRITES_NOTHING)) await takeBack().catch(() => {})
   throw error
 }
 

@@ -257,7 +257,13 @@ export const uploadOperations: readonly Operation[] = [
     problems: [
       ...(['NOT_FOUND', 'CONFLICT', 'PACKAGE_FINALIZED', 'OFFSET_MISMATCH', 'GONE', 'LOCKED'] as const),
       ...(['UNSUPPORTED_VERSION', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'REQUEST_TIMEOUT'] as const),
-      ...(['HASH_MISMATCH', 'CHECKSUM_MISMATCH', 'INSUFFICIENT_STORAGE'] as const),
+      ...([
+        'HASH_MISMATCH',
+        'CONTENT_REFUSED',
+        'CHECKSUM_MISMATCH',
+        'QUOTA_EXCEEDED',
+        'INSUFFICIENT_STORAGE',
+      ] as const),
     ],
   },
   {
@@ -362,7 +368,14 @@ export const uploadOperations: readonly Operation[] = [
     problems: [
       ...(['NOT_FOUND', 'GONE', 'OFFSET_MISMATCH', 'CONFLICT', 'PACKAGE_FINALIZED', 'LOCKED'] as const),
       ...(['UNSUPPORTED_VERSION', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'REQUEST_TIMEOUT'] as const),
-      ...(['RANGE_NOT_SATISFIABLE', 'HASH_MISMATCH', 'CHECKSUM_MISMATCH', 'INSUFFICIENT_STORAGE'] as const),
+      ...([
+        'RANGE_NOT_SATISFIABLE',
+        'HASH_MISMATCH',
+        'CONTENT_REFUSED',
+        'CHECKSUM_MISMATCH',
+        'QUOTA_EXCEEDED',
+        'INSUFFICIENT_STORAGE',
+      ] as const),
     ],
   },
   {
@@ -404,7 +417,7 @@ export const uploadOperations: readonly Operation[] = [
     },
     problems: [
       ...(['NOT_FOUND', 'GONE', 'OFFSET_MISMATCH', 'CONFLICT', 'PACKAGE_FINALIZED', 'LOCKED'] as const),
-      ...(['HASH_MISMATCH', 'INSUFFICIENT_STORAGE'] as const),
+      ...(['HASH_MISMATCH', 'CONTENT_REFUSED', 'QUOTA_EXCEEDED', 'INSUFFICIENT_STORAGE'] as const),
     ],
   },
   {

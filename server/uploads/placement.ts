@@ -1,6 +1,6 @@
 // Where in which package an upload stands: found with the upload's record, and asked again when it was finalized in between.
 
-import { EVERYONE } from '../auth/owner-scope.js'
+import { EVERYONE, type OwnerScope, type Uploader } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import type { Membership, Place } from '../packages/membership.js'
 import type { NewUploadOptions, Records } from './records.js'
@@ -18,12 +18,12 @@ export class Placement {
   /** Makes a record in the package that it asks for. @throws as `begin` */
   async insert(
     id: string,
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     options: NewUploadOptions,
   ): Promise<Upload> {
-    return this.place(owner, description, id, (place) =>
-      this.#records.insertReceiving(id, owner, description, place, options),
+    return this.place(uploader, description, id, (place) =>
+      this.#records.insertReceiving(id, uploader.owner, description, place, options),
     )
   }
 
@@ -33,7 +33,7 @@ export class Placement {
    * @param insert answers null when there is no place for the upload
    */
   async place<T>(
-    owner: string,
+    uploader: Uploader,
     description: UploadDescription,
     id: string,
     insert: (place: Place | null) => Promise<T | null>,
@@ -41,7 +41,7 @@ export class Placement {
     // A part of a concatenation is no file of any package.
     const wanted = description.concat === 'partial' ? { packageId: null, label: null } : description
     const inserted = await tryTwice(async () => {
-      const place = await this.#membership.placeFor(owner, wanted)
+      const place = await this.#membership.placeFor(uploader, wanted)
       const done = await insert(place)
       if (done === null) await this.#assertPathFree(place, pathInPackage(description, id), id)
       return done
@@ -59,11 +59,13 @@ export class Placement {
   /**
    * Moves a living upload into a package, to another path in its own, or out of it when it names neither package nor label.
    *
+   * @param packages into which it may be put: by default its owner's own
    * @throws PACKAGE_FINALIZED for the package it leaves or joins, CONFLICT when the path is taken, NOT_FOUND, GONE
    */
   async move(
     upload: Upload,
     to: { packageId: string | null; label: string | null; relativePath: string | null },
+    packages: OwnerScope = upload.owner,
   ): Promise<Upload> {
     const { label, relativePath } = to
     if (isPartial(upload))
@@ -79,7 +81,7 @@ export class Placement {
       upload.label === label
     if (isThere) return upload
     const moved = await tryTwice(async () => {
-      const place = await this.#membership.placeFor(upload.owner, to)
+      const place = await this.#membership.placeFor({ owner: upload.owner, packages }, to)
       const done = await this.#records.move(upload.id, { place, label, relativePath, path })
       if (done === null) await this.#assertPathFree(place, path, upload.id)
       return done

@@ -3,14 +3,24 @@
 // Statements that a lease fences name its epoch: when a newer claim has raised it, they change nothing and throw LOCKED.
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
+import type { Actor } from '../auth/identity.js'
 import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
-import { isUniqueViolation, translateDatabaseError } from '../database/client.js'
-import { ownedBy } from '../database/owned-by.js'
+import { isOverQuota, isUniqueViolation, translateDatabaseError } from '../database/client.js'
+import { ownedBy, reachesUpload } from '../database/owned-by.js'
 import type { Digests } from '../digests/digest.js'
 import { AppError } from '../errors.js'
-import { appendUploadEvents } from '../events/log.js'
+import { appendExtensionEvents, appendUploadEvents } from '../events/log.js'
 import type { Place } from '../packages/membership.js'
 import { isNever, NEVER } from '../packages/retention.js'
+import {
+  limitsForTrigger,
+  NO_USAGE,
+  overQuota,
+  passes,
+  type Quota,
+  type Usage,
+  withMoreBytes,
+} from '../quotas/quota.js'
 import type { Ledger } from '../storage/store.js'
 import { COLUMNS, DROP_PARTS, FREE_LEASE } from './columns.js'
 import {
@@ -26,11 +36,19 @@ import {
   IS_NOT_NEEDED,
   IS_PAST_END,
 } from './ending.js'
-import { insertReceiving, insertWholes, keepParts, placeBlobs, sessionEnd } from './insertion.js'
+import {
+  bytesOfParts,
+  insertReceiving,
+  insertWholes,
+  keepParts,
+  placeBlobs,
+  sessionEnd,
+  within,
+} from './insertion.js'
 import { multipartOf, type PartRow, placeParts, toPart } from './ledger-rows.js'
 import type { ListQuery, Position } from './list-query.js'
 import { isId, isToken } from './random.js'
-import { goneError, type Upload, type UploadDescription, type UploadState } from './upload.js'
+import { goneError, type Upload, type UploadDescription, type UploadState, usageOf } from './upload.js'
 
 /** How long what lives: seconds from an upload's start, and seconds without a byte for one that is unfinished. */
 export interface Lifetimes {
@@ -97,10 +115,14 @@ const PATIENT = { maxWait: 10_000, timeout: 120_000 }
 export class Records {
   readonly #prisma: PrismaClient
   readonly #lifetimes: Lifetimes
+  readonly #quota: Quota
+  readonly #limits: string | null
 
-  constructor(prisma: PrismaClient, lifetimes: Lifetimes) {
+  constructor(prisma: PrismaClient, lifetimes: Lifetimes, quota: Quota) {
     this.#prisma = prisma
     this.#lifetimes = lifetimes
+    this.#quota = quota
+    this.#limits = limitsForTrigger(quota)
   }
 
   /** Resolves when the database answers. */
@@ -113,6 +135,7 @@ export class Records {
    *
    * @returns null when there is no place for it: its path in the package is taken, the package isn't open any more, or its
    * idempotency key was used before. `whyNot` says which.
+   * @throws QUOTA_EXCEEDED
    */
   async insertReceiving(
     id: string,
@@ -121,13 +144,18 @@ export class Records {
     place: Place | null,
     options: NewUploadOptions,
   ): Promise<Upload | null> {
-    const rows = await this.#query<Upload>(
-      insertReceiving(id, owner, description, place, options, {
-        columns: COLUMNS,
-        lifetimes: this.#lifetimes,
-      }),
-    )
-    return rows[0] ?? null
+    const statement = insertReceiving(id, owner, description, place, options, {
+      columns: COLUMNS,
+      lifetimes: this.#lifetimes,
+      limits: this.#limits,
+    })
+    try {
+      const rows = await this.#query<Upload>(statement)
+      return rows[0] ?? null
+    } catch (error) {
+      const more = usageOf(description, { isOpen: true })
+      throw isOverQuota(error) ? await this.#overQuota(owner, more) : error
+    }
   }
 
   /** The upload that was made when `key` was used the first time, and what was asked for then. */
@@ -152,10 +180,17 @@ export class Records {
    * Records uploads that arrived whole, from nothing to ready, in one statement. Those for which there is no place in their
    * package are left out.
    *
-   * @returns for each, in order, its own object when another blob already holds the same content; null when it was left out
+   * @returns for each, in order, its own object when another blob already holds the same content; null when it was left out;
+   * QUOTA_EXCEEDED when its owner has no room for it
    */
-  async insertWhole(wholes: readonly WholeUpload[]): Promise<(Discarded[] | null)[]> {
-    const rows = await this.#query<{ id: string; objectKey: string }>(insertWholes(wholes, this.#lifetimes))
+  async insertWhole(wholes: readonly WholeUpload[]): Promise<(Discarded[] | AppError | null)[]> {
+    let rows: { id: string; objectKey: string }[]
+    try {
+      rows = await this.#query(insertWholes(wholes, this.#lifetimes, this.#limits))
+    } catch (error) {
+      if (!isOverQuota(error)) throw error
+      return this.#insertOneByOne(wholes)
+    }
     const objectKeys = new Map(rows.map(({ id, objectKey }) => [id, objectKey]))
     return wholes.map(({ id }) => {
       const objectKey = objectKeys.get(id)
@@ -163,9 +198,51 @@ export class Records {
     })
   }
 
+  /** One owner's refusal must not be another's. */
+  async #insertOneByOne(wholes: readonly WholeUpload[]): Promise<(Discarded[] | AppError | null)[]> {
+    const [only] = wholes
+    if (wholes.length === 1 && only !== undefined) {
+      return [await this.#overQuota(only.owner, usageOf(only.description, { isOpen: false }))]
+    }
+    const results: (Discarded[] | AppError | null)[] = []
+    for (const whole of wholes) results.push(...(await this.insertWhole([whole])))
+    return results
+  }
+
+  /**
+   * Whether `more` would fit beside what the owner has. Only a look: many at once are told apart when they are inserted.
+   *
+   * @throws QUOTA_EXCEEDED
+   */
+  async assertWithinQuota(owner: string, more: Usage): Promise<void> {
+    if (this.#limits === null) return
+    const used = await this.usage([owner])
+    if (passes(this.#quota, used, more)) throw overQuota(this.#quota, used, more)
+  }
+
+  /** How many bytes more the owner may have; Infinity: no quota of bytes. */
+  async roomOf(owner: string): Promise<number> {
+    if (this.#quota.bytes === undefined) return Number.POSITIVE_INFINITY
+    const { bytes } = await this.usage([owner])
+    return Math.max(0, this.#quota.bytes - bytes)
+  }
+
+  async #overQuota(owner: string, more: Usage): Promise<AppError> {
+    return overQuota(this.#quota, await this.usage([owner]), more)
+  }
+
+  /** What one person has here, under all of their names. */
+  async usage(owners: readonly string[]): Promise<Usage> {
+    const rows = await this.#query<Usage>(Prisma.sql`
+      SELECT COALESCE(sum(bytes), 0)::float8 AS bytes, COALESCE(sum(files), 0)::float8 AS files,
+        COALESCE(sum(open_uploads), 0)::float8 AS "openUploads"
+      FROM owner_usage WHERE owner = ANY(${[...owners]})`)
+    return rows[0] ?? NO_USAGE
+  }
+
   /** The upload, when `scope` may know of it. @throws NOT_FOUND, the same for what is another's and what never was */
   async get(id: string, scope: OwnerScope): Promise<Upload> {
-    const statement = Prisma.sql`SELECT ${COLUMNS} FROM uploads WHERE id = ${id} AND ${ownedBy(scope)}`
+    const statement = Prisma.sql`SELECT ${COLUMNS} FROM uploads WHERE id = ${id} AND ${reachesUpload(scope)}`
     return one(isId(id) ? await this.#query<Upload>(statement) : [])
   }
 
@@ -173,7 +250,7 @@ export class Records {
     if (!isToken(token)) return null
     const rows = await this.#query<Upload & { objectKey: string | null }>(Prisma.sql`
       SELECT ${COLUMNS}, (SELECT object_key FROM blobs WHERE blobs.sha256 = uploads.sha256) AS "objectKey"
-      FROM uploads WHERE retrieval_token = ${token}`)
+      FROM uploads WHERE retrieval_token = ${token} AND concat IS DISTINCT FROM 'partial'`)
     return rows[0] ?? null
   }
 
@@ -183,7 +260,8 @@ export class Records {
     const direction = Prisma.raw(query.sort.isDescending ? 'DESC' : 'ASC')
     const conditions = [
       Prisma.sql`state = ANY(${query.states}::"UploadState"[])`,
-      ownedBy(scope),
+      // What others share is found by its package: among one's own it would have no end.
+      query.packageId === null ? ownedBy(scope) : reachesUpload(scope),
       Prisma.sql`concat IS DISTINCT FROM 'partial'`,
       ...(query.packageId === null ? [] : [Prisma.sql`package_id = ${query.packageId}`]),
       ...(query.label === null ? [] : [Prisma.sql`label = ${query.label}`]),
@@ -207,7 +285,7 @@ export class Records {
     const rows = await this.#query<Upload>(Prisma.sql`
       UPDATE uploads SET lease_holder = ${holder}, lease_epoch = lease_epoch + 1,
         lease_until = now() + ${seconds} * interval '1 second'
-      WHERE id = ${id} AND ${ownedBy(scope)} AND state = ${state}::"UploadState" AND (lease_holder IS NULL OR lease_until < now())
+      WHERE id = ${id} AND ${reachesUpload(scope)} AND state = ${state}::"UploadState" AND (lease_holder IS NULL OR lease_until < now())
         AND (state = 'finalizing' OR expires_at > now())
       RETURNING ${COLUMNS}`)
     return rows[0] ?? null
@@ -243,7 +321,7 @@ export class Records {
     { offsetBytes, digestState, stored }: Acknowledged,
     options: { release: boolean },
   ): Promise<Upload> {
-    return this.#fenced(
+    return this.#counted(
       fence,
       Prisma.sql`
       WITH changed AS (
@@ -251,10 +329,11 @@ export class Records {
           ${multipartOf(stored)},
           expires_at = GREATEST(expires_at, ${sessionEnd(Prisma.sql`keep_until`, this.#lifetimes)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
-          AND offset_bytes <= ${offsetBytes}
+          AND offset_bytes <= ${offsetBytes} ${within(this.#limits)}
         RETURNING *
       ) ${placeParts(stored)}
       SELECT ${COLUMNS} FROM changed`,
+      offsetBytes,
     )
   }
 
@@ -273,13 +352,16 @@ export class Records {
     return { multipartId: upload.multipartId, parts: rows.map(toPart) }
   }
 
+  /** @throws QUOTA_EXCEEDED */
   async declareSize(fence: Fence, sizeBytes: number): Promise<Upload> {
-    return this.#fenced(
+    return this.#counted(
       fence,
       Prisma.sql`
       UPDATE uploads SET size_bytes = ${sizeBytes}
       WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' AND size_bytes IS NULL
+        ${within(this.#limits)}
       RETURNING ${COLUMNS}`,
+      sizeBytes,
     )
   }
 
@@ -302,6 +384,7 @@ export class Records {
    * A new upload that is to be put together from others, which are whole. Its lease is taken.
    *
    * @returns null when there is no place for it, as `insertReceiving`
+   * @throws GONE for a part that has ended, QUOTA_EXCEEDED
    */
   async insertConcatenation(
     id: string,
@@ -311,7 +394,13 @@ export class Records {
     partialIds: readonly string[],
     lease: { holder: string; seconds: number },
   ): Promise<Upload | null> {
-    return this.#transaction(async (transaction) => {
+    let countedBytes = 0
+    const insert = this.#transaction(async (transaction) => {
+      // Packages, then uploads, and last the usage, which inserting changes.
+      await transaction.$queryRaw`SELECT FROM packages WHERE id = ${place?.packageId ?? null} FOR SHARE`
+      await keepParts(transaction, partialIds, this.#lifetimes)
+      countedBytes = await bytesOfParts(transaction, owner, partialIds)
+      const limits = limitsForTrigger(withMoreBytes(this.#quota, countedBytes))
       const inserted = await transaction.$queryRaw<{ id: string }[]>(
         insertReceiving(
           id,
@@ -319,11 +408,10 @@ export class Records {
           description,
           place,
           { lease },
-          { columns: Prisma.sql`id`, lifetimes: this.#lifetimes },
+          { columns: Prisma.sql`id`, lifetimes: this.#lifetimes, limits },
         ),
       )
       if (inserted.length === 0) return null
-      await keepParts(transaction, partialIds, this.#lifetimes)
       await transaction.$executeRaw`
           INSERT INTO concat_sources (upload_id, place, partial_id)
           SELECT ${id}, place, partial_id FROM unnest(${[...partialIds]}::text[]) WITH ORDINALITY AS source (partial_id, place)`
@@ -334,6 +422,10 @@ export class Records {
           ), told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
           SELECT ${COLUMNS} FROM changed`
       return one(rows)
+    })
+    return insert.catch(async (error: unknown) => {
+      const more = { bytes: description.sizeBytes - countedBytes, files: 1, openUploads: 1 }
+      throw isOverQuota(error) ? await this.#overQuota(owner, more) : error
     })
   }
 
@@ -467,13 +559,14 @@ export class Records {
   async commitEnd(
     id: string,
     when: 'asked' | 'past-end' | 'abandoned' = 'asked',
+    by: Actor | null = null,
   ): Promise<{ upload: Upload; discarded: Discarded[] } | null> {
     let ended: Ended | null = null
     while (ended === null) {
       ended = await this.#transaction((transaction) => {
-        if (when === 'asked') return endAsked(transaction, id)
+        if (when === 'asked') return endAsked(transaction, id, by)
         const isDue = when === 'past-end' ? IS_PAST_END : IS_ABANDONED
-        return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, when === 'past-end')
+        return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, { isExpiry: when === 'past-end' })
       })
     }
     const { uploads, discarded } = ended
@@ -481,9 +574,12 @@ export class Records {
   }
 
   /** Ends all uploads of a package that has ended itself. @returns their ids too: requests may still write them */
-  async commitEndOfPackage(packageId: string): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
+  async commitEndOfPackage(
+    packageId: string,
+    by: Actor | null = null,
+  ): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
     return this.#transaction((transaction) =>
-      endUploads(transaction, Prisma.sql`package_id = ${packageId} AND ${HAS_NOT_ENDED}`),
+      endUploads(transaction, Prisma.sql`package_id = ${packageId} AND ${HAS_NOT_ENDED}`, { by }),
     )
   }
 
@@ -495,6 +591,7 @@ export class Records {
   async commitEndOfContent(
     sha256: string,
     scope: OwnerScope,
+    by: Actor | null = null,
   ): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
     const theirs = Prisma.sql`sha256 = ${sha256} AND state = 'ready' AND concat IS DISTINCT FROM 'partial' AND ${ownedBy(scope)}`
     return this.#transaction(async (transaction) => {
@@ -504,7 +601,7 @@ export class Records {
       for (const found of locked) assertNotFinalized(found)
       // One that has become ready since is in a package that nobody looked at: it stays.
       const isLooked = Prisma.sql`(package_id IS NULL OR package_id = ANY(${locked.map(({ id }) => id)}))`
-      const ended = await endUploads(transaction, Prisma.sql`${theirs} AND ${isLooked}`)
+      const ended = await endUploads(transaction, Prisma.sql`${theirs} AND ${isLooked}`, { by })
       if (ended.uploads.length === 0) throw noSuchFile()
       return ended
     })
@@ -613,20 +710,24 @@ export class Records {
   }
 
   /**
-   * Moves a living upload's end to `expiresAt`.
+   * Moves a living upload's end to `expiresAt`. Where it is there already, nothing is told.
    *
    * @throws INVALID_INPUT when that is not later than now it is, or later than the longest life allowed
    * @throws PACKAGE_FINALIZED when it ends with its package
    */
-  async extend(id: string, expiresAt: Date): Promise<Upload> {
+  async extend(id: string, expiresAt: Date, by: Actor | null = null): Promise<Upload> {
     return this.#transaction(async (transaction) => {
       await assertMayChange(transaction, id)
       const rows = await transaction.$queryRaw<Upload[]>`
-        UPDATE uploads SET expires_at = ${expiresAt}::timestamptz, is_expiry_told = FALSE,
-          keep_until = GREATEST(keep_until, ${expiresAt}::timestamptz)
-        WHERE id = ${id} AND ${IS_ALIVE} AND expires_at <= ${expiresAt}::timestamptz
-          AND ${expiresAt}::timestamptz <= created_at + ${this.#lifetimes.maxTtlSeconds} * interval '1 second'
-        RETURNING ${COLUMNS}`
+        WITH before AS (SELECT id AS known_id, expires_at AS end_before FROM uploads WHERE id = ${id} FOR UPDATE), kept AS (
+          UPDATE uploads SET expires_at = ${expiresAt}::timestamptz, is_expiry_told = FALSE,
+            keep_until = GREATEST(keep_until, ${expiresAt}::timestamptz)
+          FROM before WHERE id = known_id AND ${IS_ALIVE} AND expires_at <= ${expiresAt}::timestamptz
+            AND ${expiresAt}::timestamptz <= created_at + ${this.#lifetimes.maxTtlSeconds} * interval '1 second'
+          RETURNING *
+        ), changed AS (SELECT * FROM kept WHERE end_before < expires_at),
+        told AS (${appendExtensionEvents('changed', by)})
+        SELECT ${COLUMNS} FROM kept`
       if (rows[0] !== undefined) return rows[0]
       const found = await transaction.$queryRaw<Upload[]>`SELECT ${COLUMNS} FROM uploads WHERE id = ${id}`
       this.assertExtendable(one(found), expiresAt)
@@ -648,7 +749,7 @@ export class Records {
 
   async setRetrievalToken(id: string, token: string): Promise<Upload> {
     const rows = await this.#query<Upload>(Prisma.sql`
-      UPDATE uploads SET retrieval_token = ${token} WHERE id = ${id} AND state = 'ready' RETURNING ${COLUMNS}`)
+      UPDATE uploads SET retrieval_token = ${token} WHERE id = ${id} AND state = 'ready' AND concat IS DISTINCT FROM 'partial' RETURNING ${COLUMNS}`)
     if (rows[0] === undefined) {
       throw new AppError(
         'CONFLICT',
@@ -656,6 +757,17 @@ export class Records {
       )
     }
     return rows[0]
+  }
+
+  /** A write that may make an upload larger than it was announced to be. @throws QUOTA_EXCEEDED */
+  async #counted(fence: Fence, statement: Prisma.Sql, bytes: number): Promise<Upload> {
+    try {
+      return await this.#fenced(fence, statement)
+    } catch (error) {
+      if (!isOverQuota(error)) throw error
+      const { owner, offsetBytes } = await this.get(fence.uploadId, EVERYONE)
+      throw await this.#overQuota(owner, { ...NO_USAGE, bytes: bytes - Number(offsetBytes) })
+    }
   }
 
   async #fenced<Row = Upload>(fence: Fence, statement: Prisma.Sql): Promise<Row> {

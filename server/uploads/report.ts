@@ -1,7 +1,7 @@
 // An upload as its report: what users and scripts read. Pure.
 
 import { endOf, isNever } from '../packages/retention.js'
-import { isTombstone, type Upload, type UploadState } from './upload.js'
+import { isPartial, isTombstone, type Upload, type UploadState } from './upload.js'
 
 /** The report of one upload, as in the API: snake_case, times in RFC 3339, sizes in bytes, digests in lowercase hex. */
 export interface Report {
@@ -35,9 +35,16 @@ export interface Report {
   error: { code: string; detail: string } | null
 }
 
-/** @param publicUrl the origin under which users reach this server, without a trailing slash */
-export function reportOf(upload: Upload, publicUrl: string): Report {
-  const isReady = upload.state === 'ready'
+/** Where users reach this server, without trailing slashes. */
+export interface Origins {
+  publicUrl: () => string
+  /** Of retrieval URLs: maybe another one. */
+  retrievalOrigin: () => string
+}
+
+export function reportOf(upload: Upload, { publicUrl, retrievalOrigin }: Origins): Report {
+  // A part of a concatenation is the way of a file, not a file: nobody has looked at what is in it.
+  const isReady = upload.state === 'ready' && !isPartial(upload)
   const { md5, sha1, sha256 } = upload
   return {
     id: upload.id,
@@ -59,8 +66,8 @@ export function reportOf(upload: Upload, publicUrl: string): Report {
       sha256: upload.declaredSha256,
     },
     file_id: isReady ? sha256 : null,
-    retrieval_url: retrievalUrl(upload, publicUrl),
-    eml_url: isReady ? `${publicUrl}/uploads/${upload.id}/eml` : null,
+    retrieval_url: retrievalUrl(upload, retrievalOrigin()),
+    eml_url: isReady ? `${publicUrl()}/uploads/${upload.id}/eml` : null,
     created_at: upload.createdAt.toISOString(),
     finished_at: upload.finishedAt?.toISOString() ?? null,
     expires_at: endOf(upload.expiresAt),
@@ -77,11 +84,11 @@ function secondsLeft(upload: Upload): number | null {
 
 /** Where the bytes can be had, by whoever knows the URL; null unless the upload is ready. */
 export function retrievalUrl(
-  upload: NamedUpload & Pick<Upload, 'state' | 'retrievalToken'>,
-  publicUrl: string,
+  upload: NamedUpload & Pick<Upload, 'state' | 'retrievalToken' | 'concat'>,
+  origin: string,
 ): string | null {
-  if (upload.state !== 'ready' || upload.retrievalToken === null) return null
-  return `${publicUrl}/r/${upload.retrievalToken}/${encodePathSegment(fileNameOf(upload))}`
+  if (upload.state !== 'ready' || upload.retrievalToken === null || isPartial(upload)) return null
+  return `${origin}/r/${upload.retrievalToken}/${encodePathSegment(fileNameOf(upload))}`
 }
 
 /** What names an upload's file. */

@@ -1,11 +1,13 @@
 // Uploads over plain REST: reports, details, deletion, retrieval URLs, EML. Bytes come in through the dialects.
 
-import { json, type Request, Router } from 'express'
-import { identityOf, requireScope } from '../auth/bearer.js'
-import { ownerScope } from '../auth/owner-scope.js'
+import { type ErrorRequestHandler, type Request, Router } from 'express'
+import { actorOf, identityOf, requireScope } from '../auth/bearer.js'
+import { type OwnerScope, ownScope, owns, readScope, writeScope } from '../auth/owner-scope.js'
+import { unlessOnlySeen } from '../auth/shared.js'
 import { AppError, isAppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
+import { jsonBody } from '../http/json-body.js'
 import { physicalFragment } from '../packages/eml.js'
 import type { Intake } from './intake.js'
 import { cursorAt, parseListQuery } from './list-query.js'
@@ -13,31 +15,30 @@ import { MERGE_PATCH, uploadChangesBody } from './operations.js'
 import type { Placement } from './placement.js'
 import { randomToken } from './random.js'
 import type { Records } from './records.js'
-import { fileNameOf, reportOf, retrievalUrl } from './report.js'
+import { fileNameOf, type Origins, reportOf, retrievalUrl } from './report.js'
 import { assertAlive, type Upload } from './upload.js'
 
-export interface UploadRoutesOptions {
+export interface UploadRoutesOptions extends Origins {
   intake: Intake
   placement: Placement
   records: Records
-  publicUrl: () => string
   /** False: deleting what isn't there is done already, 204. */
   deleteStrict404: boolean
 }
 
 export function uploadRoutes(options: UploadRoutesOptions): Router {
-  const { intake, placement, records, publicUrl } = options
+  const { intake, placement, records, publicUrl, retrievalOrigin } = options
   const router = Router()
 
   router.get('/', requireScope('read'), async (request, response) => {
     const query = parseListQuery(request.query)
     // One more than asked for tells whether there is a next page.
-    const found = await records.list(ownerScope(identityOf(request)), { ...query, limit: query.limit + 1 })
+    const found = await records.list(readScope(identityOf(request)), { ...query, limit: query.limit + 1 })
     const { name, column } = query.sort
     const page = pageOf(
       found,
       query.limit,
-      (upload) => reportOf(upload, publicUrl()),
+      (upload) => reportOf(upload, options),
       ({ id, createdAt, expiresAt }) =>
         cursorAt(name, { at: column === 'created_at' ? createdAt : expiresAt, id }),
     )
@@ -45,32 +46,42 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
   })
 
   router.get('/:id', requireScope('read'), async (request, response) => {
-    sendJson(response, reportOf(await find(request), publicUrl()))
+    sendJson(response, reportOf(await see(request), options))
   })
 
   router.patch(
     '/:id',
     requireScope('upload'),
-    json({ type: MERGE_PATCH, limit: '16kb' }),
+    jsonBody({ type: MERGE_PATCH, limit: '16kb' }),
     async (request, response) => {
       const changes = parseChanges(request.body)
-      let upload = await find(request)
+      const scope = ownScope(identityOf(request))
+      let upload = await find(request, scope)
       assertAlive(upload)
       const { expires_at: expiresAt, label, ...details } = named(changes)
       // What may be refused comes first, so that a refusal has changed nothing.
       if (expiresAt !== undefined) records.assertExtendable(upload, new Date(expiresAt))
       if (label !== undefined && label !== upload.label) {
-        upload = await placement.move(upload, { packageId: null, label, relativePath: upload.relativePath })
+        upload = await placement.move(upload, {
+          packageId: null,
+          label,
+          relativePath: upload.relativePath,
+        })
       }
-      if (expiresAt !== undefined) upload = await records.extend(upload.id, new Date(expiresAt))
+      if (expiresAt !== undefined)
+        upload = await records.extend(upload.id, new Date(expiresAt), actorOf(request))
       if (Object.keys(details).length > 0) upload = await records.update(upload.id, details)
-      sendJson(response, reportOf(upload, publicUrl()))
+      sendJson(response, reportOf(upload, options))
     },
   )
 
   router.delete('/:id', requireScope('delete'), async (request, response) => {
     try {
-      await intake.remove(String(request.params.id), ownerScope(identityOf(request)))
+      const scope = writeScope(identityOf(request))
+      await unlessOnlySeen(
+        () => intake.remove(String(request.params.id), scope, actorOf(request)),
+        () => see(request),
+      )
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }
@@ -78,16 +89,16 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
   })
 
   router.post('/:id/retrieval-url', requireScope('upload'), async (request, response) => {
-    const upload = await find(request)
+    const upload = await find(request, ownScope(identityOf(request)))
     assertAlive(upload)
     const renewed = await records.setRetrievalToken(upload.id, randomToken())
-    sendJson(response, { retrieval_url: retrievalUrl(renewed, publicUrl()) })
+    sendJson(response, { retrieval_url: retrievalUrl(renewed, retrievalOrigin()) })
   })
 
   router.get('/:id/eml', requireScope('read'), async (request, response) => {
-    const upload = await find(request)
+    const upload = await see(request)
     assertAlive(upload)
-    const url = retrievalUrl(upload, publicUrl())
+    const url = retrievalUrl(upload, retrievalOrigin())
     if (url === null || upload.md5 === null || upload.sha1 === null || upload.sizeBytes === null) {
       throw new AppError('CONFLICT', `The upload is ${upload.state}. Ask again when its state is ready.`)
     }
@@ -104,8 +115,33 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
 
   return router
 
-  function find(request: Request): Promise<Upload> {
-    return records.get(String(request.params.id), ownerScope(identityOf(request)))
+  function see(request: Request): Promise<Upload> {
+    return records.get(String(request.params.id), readScope(identityOf(request)))
+  }
+
+  /** @throws NOT_FOUND, and FORBIDDEN to who may only see it */
+  function find(request: Request, scope: OwnerScope): Promise<Upload> {
+    return unlessOnlySeen(
+      () => records.get(String(request.params.id), scope),
+      () => see(request),
+    )
+  }
+}
+
+/** Behind the dialects, at /:id: who may see an upload but not write it hears FORBIDDEN from them, too. */
+export function refuseOnlySeen(records: Pick<Records, 'get'>): ErrorRequestHandler {
+  return async (error: unknown, request, _response, _next) => {
+    // Who isn't known sees nothing.
+    if (request.identity === undefined) throw error
+    await unlessOnlySeen(
+      () => Promise.reject(error),
+      async () => {
+        const identity = identityOf(request)
+        const { owner } = await records.get(String(request.params.id), readScope(identity))
+        // Of one's own something else wasn't there: the package that it was to be put into.
+        if (owns(ownScope(identity), owner)) throw error
+      },
+    )
   }
 }
 

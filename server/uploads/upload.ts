@@ -2,6 +2,7 @@
 
 import type { Digests } from '../digests/digest.js'
 import { AppError } from '../errors.js'
+import type { Usage } from '../quotas/quota.js'
 
 export type UploadState = 'receiving' | 'finalizing' | 'ready' | 'failed' | 'canceled' | 'expired' | 'deleted'
 
@@ -134,6 +135,11 @@ export function isDue(upload: Upload): boolean {
 }
 
 /** True for a part of a tus concatenation: the way of a file, not a file. */
+/** What a new upload adds to its owner's usage, as the trigger on uploads counts it. */
+export function usageOf({ sizeBytes, concat }: UploadDescription, { isOpen }: { isOpen: boolean }): Usage {
+  return { bytes: sizeBytes ?? 0, files: concat === 'partial' ? 0 : 1, openUploads: isOpen ? 1 : 0 }
+}
+
 export function isPartial(upload: Pick<Upload, 'concat'>): boolean {
   return upload.concat === 'partial'
 }

@@ -1,14 +1,14 @@
 // The routes of webhooks, described by the schemas that validate them. Pure.
 
 import { z } from 'zod'
-import { PACKAGE_EVENTS, UPLOAD_EVENTS } from '../events/event.js'
+import { API_KEY_EVENTS, PACKAGE_EVENTS, UPLOAD_EVENTS } from '../events/event.js'
 import type { Operation } from '../http/operation.js'
 import { pageAnswer, pageQuery } from '../http/pages.js'
 import { faultOfSecret } from './signature.js'
 import { faultOfUrl, MOST_URL_CHARACTERS } from './target.js'
 import { ALL_EVENTS, MOST_WEBHOOKS } from './webhook.js'
 
-const WANTED = [...Object.keys({ ...UPLOAD_EVENTS, ...PACKAGE_EVENTS }), ALL_EVENTS]
+const WANTED = [...Object.keys({ ...UPLOAD_EVENTS, ...PACKAGE_EVENTS, ...API_KEY_EVENTS }), ALL_EVENTS]
 
 export const webhookParams = z.object({ id: z.string() })
 

@@ -1,14 +1,15 @@
 // Webhooks over HTTP: made, listed, deleted, tried. What sends by itself is the dispatcher.
 
-import { json, type Request, Router } from 'express'
+import { type Request, Router } from 'express'
 import { identityOf, requireScope } from '../auth/bearer.js'
 import { missingCredential } from '../auth/credential.js'
 import { hasScope } from '../auth/identity.js'
-import { type OwnerScope, ownerScope } from '../auth/owner-scope.js'
+import { type OwnerScope, ownScope } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { decodeCursor, encodeCursor } from '../http/cursor.js'
 import { parseInput } from '../http/input.js'
+import { jsonBody } from '../http/json-body.js'
 import { randomId } from '../uploads/random.js'
 import type { Dispatcher } from './dispatcher.js'
 import { newWebhookBody, webhookCursor, webhookParams, webhookQuery } from './operations.js'
@@ -39,7 +40,7 @@ export function webhookRoutes({
   const router = Router()
   let pings = 0
 
-  router.post('/', requireScope('upload'), json({ limit: '16kb' }), async (request, response) => {
+  router.post('/', requireScope('upload'), jsonBody({ limit: '16kb' }), async (request, response) => {
     const {
       url,
       events: wanted,
@@ -124,7 +125,7 @@ export function webhookRoutes({
 function scopeIn(request: Request): OwnerScope {
   const identity = identityOf(request)
   if (identity.seesAll === true) throw missingCredential()
-  return ownerScope(identity)
+  return ownScope(identity)
 }
 
 function idIn(request: Request): string {

@@ -14,7 +14,7 @@ import { UPLOAD_STATES, type UploadState } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { createTestDatabase, type TestDatabase, withConnection } from '../support/database.js'
 import { expectInOrder, stateOf } from '../uploads/aftermath.js'
-import { aBody, aFile, type Ground, type Instance, openInstance } from '../uploads/parts.js'
+import { aBody, aFile, type Ground, type Instance, openInstance, uploaderNamed } from '../uploads/parts.js'
 
 const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url))
 
@@ -206,7 +206,7 @@ describe('what was under way before the upgrade', () => {
     await upgraded()
     expect(await ground.rows('SELECT FROM packages')).toEqual([])
     const id = await instance.intake.takeWhole(
-      'somebody',
+      uploaderNamed('somebody'),
       aFile(1000, { label: 'lakes', filename: 'new.csv' }),
       aBody(content),
     )

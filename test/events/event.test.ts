@@ -26,7 +26,7 @@ describe('An event', () => {
       owner: 'lter-ntl',
       upload_id: 'u1',
       package_id: null,
-      data: { ...row.data, expires_at: '2026-12-21T06:00:00.500Z' },
+      data: { ...row.data, expires_at: '2026-12-21T06:00:00.500Z', by: null },
     })
     expect(eventSchema.parse(event)).toEqual(event)
   })
@@ -41,7 +41,7 @@ describe('An event', () => {
   test('from before there were packages has every member of today', () => {
     const old = { state: 'ready', filename: null, label: null, size: 5, sha256: 'ab', error: null }
     const event = toEvent({ ...row, data: old })
-    expect(event.data).toEqual({ ...old, relative_path: null, expires_at: null })
+    expect(event.data).toEqual({ ...old, relative_path: null, expires_at: null, by: null })
     expect(eventSchema.parse(event)).toEqual(event)
   })
 
@@ -55,6 +55,30 @@ describe('An event', () => {
     })
     expect(eventSchema.parse(event)).toEqual(event)
     expect(Object.keys(event.data)).not.toContain('filename')
+  })
+
+  test('of a share has whom with, and who did it', () => {
+    const by = { owner: 'lter-ntl', key_id: null, request_id: 'r1' }
+    const event = toEvent({
+      ...row,
+      type: 'package.shared.v1',
+      uploadId: null,
+      packageId: 'p1',
+      data: { state: 'open', name: 'Lakes', label: null, grantee: 'lab', access: 'read', by },
+    })
+    expect(event.data).toMatchObject({ grantee: 'lab', access: 'read', by, manifest_sha256: null })
+    expect(eventSchema.parse(event)).toEqual(event)
+  })
+
+  test('of an API key has what a list shows of it, and neither upload nor package', () => {
+    const event = toEvent({
+      ...row,
+      type: 'api_key.created.v1',
+      uploadId: null,
+      data: { key_id: 'k1', name: 'lab', prefix: 'ap_12345', scopes: ['read'], expires_at: null },
+    })
+    expect(Object.keys(event.data).sort()).toEqual(['by', 'expires_at', 'key_id', 'name', 'prefix', 'scopes'])
+    expect(eventSchema.parse(event)).toEqual(event)
   })
 
   test('is one frame of a stream, in which no line break of its own stands', () => {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
 import { openApi } from '../../server/openapi.js'
+import { type Iam, startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { CASES, type Case, type Ground, NOBODY, prepare } from './cases.js'
 import { type Answer, type DescribedOperation, Description } from './described.js'
@@ -11,15 +12,20 @@ import { type Ask, ask } from './exchange.js'
 const description = new Description(openApi('0.0.0'))
 
 describe('real answers', () => {
+  let iam: Iam
   let server: TestServer
   let ground: Ground
 
   beforeAll(async () => {
-    server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true' } })
+    iam = await startIam()
+    server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true', ...iam.env } })
     ground = await prepare(send)
   }, 60_000)
 
-  afterAll(async () => server?.dispose())
+  afterAll(async () => {
+    await server?.dispose()
+    await iam?.close()
+  })
 
   async function send(request: Ask): Promise<Answer> {
     const answer = await ask(server.url, {
@@ -115,7 +121,8 @@ describe('real answers', () => {
     const succeeded = ids(({ status }) => status < 400)
     const refused = ids(({ status }) => status >= 400)
     const refuses = ({ security, parameters }: DescribedOperation) =>
-      security.length > 0 || parameters.some(({ in: place }) => place === 'path')
+      security.some((kinds) => Object.values(kinds).flat().length > 0) ||
+      parameters.some(({ in: place }) => place === 'path')
     const missing = [
       ...description.operations.filter(({ operationId }) => !succeeded.has(operationId)),
       ...description.operations.filter(

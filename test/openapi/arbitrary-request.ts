@@ -118,7 +118,13 @@ class RequestMaker {
   /** One segment of the path, percent-encoded. */
   #segment(path: string, name: string): fc.Arbitrary<string> {
     const place = placeOf(path)
-    const real = name === 'filename' || place === undefined ? fc.constant('a.csv') : seed(place)
+    const known = KNOWN_SEGMENTS[name]
+    const real =
+      known !== undefined
+        ? fc.constantFrom(...known)
+        : name === 'filename' || place === undefined
+          ? fc.constant('a.csv')
+          : seed(place)
     return this.#values.mostly(real, fc.oneof(oddSegment, fc.constantFrom(...encodedSegments)))
   }
 
@@ -273,6 +279,12 @@ const PLACES: readonly [string, Place][] = [
   ['/files/', 'contents'],
   ['/r/', 'tokens'],
 ]
+
+/** What stands in a path and is no id. */
+const KNOWN_SEGMENTS: Readonly<Record<string, readonly string[]>> = {
+  grantee: ['reader', 'lter-ntl'],
+  provider: ['github', 'pasta', 'nobody'],
+}
 
 function placeOf(path: string): Place | undefined {
   return PLACES.find(([start]) => path.startsWith(start))?.[1]

@@ -555,6 +555,34 @@ export const CASES: Case[] = [
     ask: () => ({ target: '/eml', headers: { 'Content-Type': 'text/xml' }, body: EML }),
   },
   { id: 'patchEml', status: 415, ask: ({ open }) => ({ target: `/eml?package_id=${open}`, ...json({}) }) },
+  { id: 'listPackageShares', status: 200, ask: ({ open }) => ({ target: `/packages/${open}/shares` }) },
+  { id: 'listPackageShares', status: 404, ask: () => ({ target: `/packages/${NOBODY}/shares` }) },
+  {
+    id: 'sharePackage',
+    status: 200,
+    ask: ({ open }) => ({ target: `/packages/${open}/shares/lter-ntl`, ...json({ access: 'write' }) }),
+  },
+  {
+    id: 'sharePackage',
+    status: 400,
+    about: 'a grantee that nobody is called',
+    ask: ({ open }) => ({ target: `/packages/${open}/shares/a%20b`, ...json({ access: 'read' }) }),
+  },
+  {
+    id: 'sharePackage',
+    status: 415,
+    ask: ({ open }) => ({ target: `/packages/${open}/shares/lter-ntl` }),
+  },
+  {
+    id: 'unsharePackage',
+    status: 204,
+    ask: ({ open }) => ({ target: `/packages/${open}/shares/lter-ntl` }),
+  },
+  {
+    id: 'unsharePackage',
+    status: 404,
+    ask: ({ open }) => ({ target: `/packages/${open}/shares/lter-ntl` }),
+  },
   { id: 'finalizePackage', status: 200, ask: ({ open }) => ({ target: `/packages/${open}/finalize` }) },
   { id: 'finalizePackage', status: 404, ask: () => ({ target: `/packages/${NOBODY}/finalize` }) },
   { id: 'deletePackage', status: 204, ask: ({ open }) => ({ target: `/packages/${open}` }) },
@@ -627,6 +655,17 @@ export const CASES: Case[] = [
   { id: 'getApiKey', status: 404, ask: () => ({ target: `/api-keys/${NOBODY}` }) },
   { id: 'revokeApiKey', status: 204, ask: ({ apiKey }) => ({ target: `/api-keys/${apiKey}` }) },
   { id: 'revokeApiKey', status: 404, ask: () => ({ target: `/api-keys/${NOBODY}` }) },
+  { id: 'getMe', status: 200, ask: () => ({ target: '/me' }) },
+
+  // ---- Sign-in
+  { id: 'listSignInMethods', status: 200, ask: () => ({ target: '/sign-in' }) },
+  {
+    id: 'signIn',
+    status: 302,
+    ask: () => ({ target: '/sign-in/github' }),
+    headers: ['location', 'cache-control'],
+  },
+  { id: 'signIn', status: 404, ask: () => ({ target: '/sign-in/nobody' }) },
 
   // ---- Operation
   { id: 'getHealth', status: 200, ask: () => ({ target: '/healthz' }) },

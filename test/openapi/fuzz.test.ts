@@ -7,6 +7,7 @@ import { openApiKeys } from '../../server/auth/api-keys.js'
 import type { Scope } from '../../server/auth/identity.js'
 import { openDatabase } from '../../server/database/client.js'
 import { openApi } from '../../server/openapi.js'
+import { type Iam, startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type ArbitraryRequest, type Credential, requestOf, withSeeds } from './arbitrary-request.js'
 import { type DescribedOperation, Description } from './described.js'
@@ -32,6 +33,7 @@ const SEED = process.env.FUZZ_SEED === undefined ? {} : { seed: Number(process.e
 const REQUESTS_PER_SEED = 60
 
 describe('openapi.json is kept to, whatever is asked', () => {
+  let iam: Iam
   let server: TestServer
   let seeds: Seeds
   let keys: Record<'owner' | 'admin' | 'reader', string>
@@ -39,7 +41,9 @@ describe('openapi.json is kept to, whatever is asked', () => {
   const statuses = new Map<string, Map<number, number>>()
 
   beforeAll(async () => {
-    server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true', LOG_LEVEL: 'info' } })
+    iam = await startIam()
+    const env = { WEBHOOK_PRIVATE_ADDRESSES: 'true', LOG_LEVEL: 'info', ...iam.env }
+    server = await startServer({ env })
     const make = await keyMaker(server)
     keys = {
       owner: await make('owner', ['upload', 'read', 'delete']),
@@ -51,7 +55,10 @@ describe('openapi.json is kept to, whatever is asked', () => {
     await seeds.renew()
   }, 60_000)
 
-  afterAll(async () => server?.dispose())
+  afterAll(async () => {
+    await server?.dispose()
+    await iam?.close()
+  })
 
   function credentialHeaders(credential: Credential): Record<string, string> {
     switch (credential) {

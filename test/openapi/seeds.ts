@@ -69,6 +69,7 @@ export class Seeds {
 
     const open = await this.#package()
     await this.#file('in.csv', { package_id: open })
+    await this.#share(open)
     const finalized = await this.#package()
     await this.#file('in.csv', { package_id: finalized })
     await this.#send({ method: 'POST', target: `/packages/${finalized}/finalize` })
@@ -145,6 +146,13 @@ export class Seeds {
     return z
       .object({ id: z.string() })
       .parse(await this.#sendJson('/packages', { name: 'p', metadata: { site: 'x' } })).id
+  }
+
+  /** With the owner who may only read. */
+  async #share(id: string): Promise<void> {
+    const headers = { 'Content-Type': 'application/json' }
+    const body = JSON.stringify({ access: 'read' })
+    await this.#send({ method: 'PUT', target: `/packages/${id}/shares/reader`, headers, body })
   }
 
   /** An owner has only so many: the old one goes first. */

@@ -40,7 +40,7 @@ beforeAll(async () => {
   testDatabase = await createTestDatabase()
   database = await openDatabase(testDatabase.databaseUrl)
   const records = new EmlRecords(database.prisma)
-  const options = { records, publicUrl: () => ORIGIN }
+  const options = { records, retrievalOrigin: () => ORIGIN }
   const app = express().disable('etag').set('query parser', 'simple')
   app.use(requestId, authenticate({ identify: async (key) => identities[key], anonRead: false }))
   app.use('/packages', packageEmlRoutes(options))

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
-import { type Ground, newGround } from '../uploads/parts.js'
+import { anActor, type Ground, newGround } from '../uploads/parts.js'
 import { aDescription, aWhole, OWNER, openPackageInstance, type PackageInstance } from './ground.js'
 
 let ground: Ground
@@ -99,7 +99,7 @@ describe('a package past its end that the sweep hasn’t seen', () => {
     await one.records.insertWhole([aWhole(id, 'a')])
     await one.packageFinalizer.finalize(id, OWNER)
     await end('packages', id)
-    const wanted = { newExpiresAt: new Date(Date.now() + 86_400_000), reason: 'x', by: OWNER }
+    const wanted = { newExpiresAt: new Date(Date.now() + 86_400_000), reason: 'x', by: anActor(OWNER) }
     const gone = { code: 'GONE' }
     await expect(one.ends.extend(id, OWNER, wanted)).rejects.toMatchObject(gone)
     await expect(one.packageFinalizer.finalize(id, OWNER)).rejects.toMatchObject(gone)
@@ -126,7 +126,7 @@ describe('an extension at the last moment', () => {
         }
       })()
       await sleep(endsAt.getTime() - Date.now() - 40 + round * 6)
-      const wanted = { newExpiresAt: new Date(Date.now() + 86_400_000), reason: 'x', by: OWNER }
+      const wanted = { newExpiresAt: new Date(Date.now() + 86_400_000), reason: 'x', by: anActor(OWNER) }
       const [outcome] = await Promise.allSettled([one.ends.extend(id, OWNER, wanted)])
       await sweeping
       const { ready } = await one.packages.contents(id)

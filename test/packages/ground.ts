@@ -22,7 +22,7 @@ import { packageRoutes } from '../../server/packages/routes.js'
 import { noSuchRoute, problemHandler } from '../../server/problem.js'
 import { type Answer, ask } from '../dialects/exchange.js'
 import { checksumsOf } from '../dialects/tus-client.js'
-import { aBody, aFile, type Ground, type Instance, openInstance } from '../uploads/parts.js'
+import { aBody, aFile, type Ground, type Instance, openInstance, uploaderNamed } from '../uploads/parts.js'
 
 export const OWNER = 'somebody'
 export const PUBLIC_URL = 'https://staging.example.org'
@@ -59,7 +59,7 @@ export async function openPackageInstance(ground: Ground): Promise<PackageInstan
     put: (content, { packageId = null, label = null, path = null, owner = OWNER } = {}) => {
       const bytes = Buffer.from(content)
       const description = aFile(bytes.byteLength, { packageId, label, relativePath: path })
-      return instance.intake.takeWhole(owner, description, aBody(bytes))
+      return instance.intake.takeWhole(uploaderNamed(owner), description, aBody(bytes))
     },
     async close() {
       await instance.close()
@@ -121,6 +121,7 @@ export class PackageApi {
         ends: instance.ends,
         intake: instance.intake,
         publicUrl: () => PUBLIC_URL,
+        retrievalOrigin: () => PUBLIC_URL,
         deleteStrict404,
       }),
     )

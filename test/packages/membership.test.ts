@@ -6,7 +6,7 @@ import { type Database, openDatabase } from '../../server/database/client.js'
 import { Membership } from '../../server/packages/membership.js'
 import { RetentionClasses } from '../../server/packages/retention.js'
 import { randomId } from '../../server/uploads/random.js'
-import { type Ground, newGround } from '../uploads/parts.js'
+import { type Ground, newGround, uploaderNamed } from '../uploads/parts.js'
 import { aDescription, CLASSES, OWNER, openPackageInstance, type PackageInstance } from './ground.js'
 
 let ground: Ground
@@ -28,9 +28,10 @@ afterAll(async () => {
 })
 beforeEach(() => ground.rows('TRUNCATE uploads, packages, events, blobs, garbage CASCADE'))
 
-const named = (packageId: string, owner = OWNER) => one.membership.placeFor(owner, { packageId, label: null })
+const named = (packageId: string, owner = OWNER) =>
+  one.membership.placeFor(uploaderNamed(owner), { packageId, label: null })
 const labelled = (label: string, owner = OWNER, instance = one) =>
-  instance.membership.placeFor(owner, { packageId: null, label })
+  instance.membership.placeFor(uploaderNamed(owner), { packageId: null, label })
 
 const events = () => ground.rows('SELECT type, owner, package_id FROM events ORDER BY id')
 const packages = () =>
@@ -46,7 +47,7 @@ const end = (id: string) =>
   ground.rows(`UPDATE packages SET expires_at = now() - interval '1 second' WHERE id = $1`, [id])
 
 test('who names neither package nor label joins none', async () => {
-  expect(await one.membership.placeFor(OWNER, { packageId: null, label: null })).toBeNull()
+  expect(await one.membership.placeFor(uploaderNamed(OWNER), { packageId: null, label: null })).toBeNull()
   expect(await packages()).toEqual([])
 })
 
@@ -66,13 +67,18 @@ describe('the package that an upload names', () => {
   test('of a class that the operator has taken away keeps its files for ever', async () => {
     const packageId = await make({ retentionClass: 'long' })
     const classes = new RetentionClasses([{ name: 'staging', ttlSeconds: 60 }])
-    const place = await new Membership(database.prisma, classes).placeFor(OWNER, { packageId, label: null })
+    const place = await new Membership(database.prisma, classes).placeFor(uploaderNamed(OWNER), {
+      packageId,
+      label: null,
+    })
     expect(place).toEqual({ packageId, ttlSeconds: null })
   })
 
   test('goes before the label, which makes no package then', async () => {
     const packageId = await make()
-    expect(await one.membership.placeFor(OWNER, { packageId, label: 'lakes' })).toMatchObject({ packageId })
+    expect(await one.membership.placeFor(uploaderNamed(OWNER), { packageId, label: 'lakes' })).toMatchObject({
+      packageId,
+    })
     expect(await packages()).toHaveLength(1)
   })
 

@@ -16,7 +16,7 @@ import type { Report } from '../../server/uploads/report.js'
 import type { Answer } from '../dialects/exchange.js'
 import { expectProblem } from '../dialects/problem-of.js'
 import { checksumsOf } from '../dialects/tus-client.js'
-import { aFile, type Ground, letExpire, newGround } from '../uploads/parts.js'
+import { aFile, type Ground, letExpire, newGround, uploaderNamed } from '../uploads/parts.js'
 import { assertDeterministicCbor, canonicalJson } from './canonical.js'
 import {
   aWhole,
@@ -497,7 +497,7 @@ describe('POST /packages/{id}/finalize', () => {
     const { aBody } = await import('../uploads/parts.js')
     for (const changes of [{ relativePath: 'b.csv' }, { filename: 'cafe\u0301.csv' }]) {
       const failing = instance.intake.takeWhole(
-        OWNER,
+        uploaderNamed(OWNER),
         aFile(1, { ...wrong, ...changes }),
         aBody(Buffer.from('2')),
       )

@@ -16,6 +16,9 @@ beforeAll(async () => {
   instance = await openInstance(ground)
   const log = pino({ level: 'silent' })
   sweep = new Sweep({
+    apiKeys: { forgetOld: async () => {} },
+    events: { forgetOld: async () => {} },
+    eventTtlSeconds: 31_536_000,
     ...instance,
     log,
     databaseUrl: ground.databaseUrl,
@@ -66,6 +69,9 @@ describe('a store that several servers share', () => {
       deleted,
       asked,
       sweep: new Sweep({
+        apiKeys: { forgetOld: async () => {} },
+        events: { forgetOld: async () => {} },
+        eventTtlSeconds: 31_536_000,
         ...instance,
         store,
         log,

@@ -17,6 +17,7 @@ import {
   newGround,
   openInstance,
   takeInTwoSteps,
+  uploaderNamed,
 } from '../uploads/parts.js'
 
 let ground: Ground
@@ -27,6 +28,9 @@ beforeAll(async () => {
   ground = await newGround()
   instance = await openInstance(ground, { lifetimes: { uploadTtlSeconds: 3600, sessionTtlSeconds: 1 } })
   sweep = new Sweep({
+    apiKeys: { forgetOld: async () => {} },
+    events: { forgetOld: async () => {} },
+    eventTtlSeconds: 31_536_000,
     ...instance,
     log: pino({ level: 'silent' }),
     databaseUrl: ground.databaseUrl,
@@ -46,7 +50,9 @@ describe('"`deleteExpired` also deletes *finished* uploads"', () => {
   test('the sweep ends a session that is over, and leaves the finished upload that began as one', async () => {
     const bytes = someBytes(200_000)
     const finished = await takeInTwoSteps(instance, 'somebody', bytes)
-    const { upload: unfinished } = await instance.intake.begin('somebody', aFile(10), { isHeld: false })
+    const { upload: unfinished } = await instance.intake.begin(uploaderNamed('somebody'), aFile(10), {
+      isHeld: false,
+    })
     // Both were begun longer ago than a session lasts.
     await ground.rows(`UPDATE uploads SET created_at = now() - interval '1 minute'`)
     await ground.rows(`UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = $1`, [
@@ -124,7 +130,9 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     ['a part', 100_000, 200_000],
     ['the last bytes', 200_000, 200_000],
   ])('%s counts only when the disk has it', async (_, bodyBytes, sizeBytes) => {
-    const { upload, lease } = await instance.intake.begin('somebody', aFile(sizeBytes), { isHeld: true })
+    const { upload, lease } = await instance.intake.begin(uploaderNamed('somebody'), aFile(sizeBytes), {
+      isHeld: true,
+    })
     const { begun, letGo } = await holdBack('datasync')
     let isAnswered = false
     const answered = instance.intake.append(lease!, upload, aBody(someBytes(bodyBytes))).then((appended) => {
@@ -146,10 +154,12 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     const { begun, letGo } = await holdBack('sync')
     let isAnswered = false
     const bytes = someBytes(1_000)
-    const answered = instance.intake.takeWhole('somebody', aFile(bytes.length), aBody(bytes)).then((id) => {
-      isAnswered = true
-      return id
-    })
+    const answered = instance.intake
+      .takeWhole(uploaderNamed('somebody'), aFile(bytes.length), aBody(bytes))
+      .then((id) => {
+        isAnswered = true
+        return id
+      })
     await whileSyncing(begun)
     expect(isAnswered).toBe(false)
     expect(await ground.rows(`SELECT * FROM uploads WHERE state = 'ready'`)).toEqual([])
@@ -161,7 +171,7 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
 
   test('an upload is promised only when its place is durable', async () => {
     const { begun, letGo } = await holdBack('sync')
-    const beginning = instance.intake.begin('somebody', aFile(10), { isHeld: false })
+    const beginning = instance.intake.begin(uploaderNamed('somebody'), aFile(10), { isHeld: false })
     await whileSyncing(begun)
     expect(await ground.rows(`SELECT * FROM uploads WHERE state = 'receiving'`)).toEqual([])
     letGo()
@@ -171,7 +181,9 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
 
   test('an object is ready only when its name is durable', async () => {
     const bytes = someBytes(200_000)
-    const { upload, lease } = await instance.intake.begin('somebody', aFile(bytes.length), { isHeld: true })
+    const { upload, lease } = await instance.intake.begin(uploaderNamed('somebody'), aFile(bytes.length), {
+      isHeld: true,
+    })
     const { begun, letGo } = await holdBack('sync')
     const answered = instance.intake.append(lease!, upload, aBody(bytes))
     await whileSyncing(begun)

@@ -38,6 +38,8 @@ beforeAll(async () => {
       CORS_ORIGINS: 'https://data.example.org',
       API_DELETE_KEYS: DELETE_KEY,
       NO_PROGRESS_TIMEOUT: '2s',
+      // A trickle of ten bytes a second is meant to be progress here.
+      MIN_UPLOAD_RATE: 'none',
       NODE_OPTIONS: `--import=${WATCH}`,
     },
   })
@@ -301,7 +303,7 @@ test('"GET serves inline with the client’s type and no nosniff": the report, a
   expect(file.headers).toMatchObject({
     'content-disposition': 'attachment; filename="page.html"',
     'x-content-type-options': 'nosniff',
-    'content-security-policy': 'sandbox',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
   })
 })
 

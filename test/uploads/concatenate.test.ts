@@ -31,6 +31,7 @@ import {
   letExpire,
   newGround,
   openInstance,
+  uploaderNamed,
 } from './parts.js'
 
 let ground: Ground
@@ -69,10 +70,14 @@ const PARTIAL = { concat: 'partial', filename: null }
 /** A whole part, of `owner`. @returns its id */
 async function aPart(content: Uint8Array, owner = 'somebody', instance = here): Promise<string> {
   if (content.byteLength <= 1000)
-    return instance.intake.takeWhole(owner, aFile(content.byteLength, PARTIAL), aBody(content))
-  const { upload, lease } = await instance.intake.begin(owner, aFile(content.byteLength, PARTIAL), {
-    isHeld: true,
-  })
+    return instance.intake.takeWhole(uploaderNamed(owner), aFile(content.byteLength, PARTIAL), aBody(content))
+  const { upload, lease } = await instance.intake.begin(
+    uploaderNamed(owner),
+    aFile(content.byteLength, PARTIAL),
+    {
+      isHeld: true,
+    },
+  )
   if (lease === null) throw new Error('A lease was asked for.')
   await instance.intake.append(lease, upload, aBody(content))
   return upload.id
@@ -86,7 +91,7 @@ async function concatenate(
   changes: Partial<UploadDescription> = {},
   { owner = 'somebody', instance = here } = {},
 ): Promise<string> {
-  return (await instance.intake.concatenate(owner, finalOf(ids, changes), ids)).id
+  return (await instance.intake.concatenate(uploaderNamed(owner), finalOf(ids, changes), ids)).id
 }
 
 async function expectReady(id: string, content: Uint8Array): Promise<void> {
@@ -113,6 +118,9 @@ async function expectServed(...ids: string[]): Promise<void> {
 
 const sweep = () =>
   new Sweep({
+    apiKeys: { forgetOld: async () => {} },
+    events: { forgetOld: async () => {} },
+    eventTtlSeconds: 31_536_000,
     ...here,
     log: pino({ level: 'silent' }),
     databaseUrl: ground.databaseUrl,
@@ -165,7 +173,11 @@ describe('a whole', () => {
 
   test('stands where it says, and its parts stand nowhere', async () => {
     const placed = { label: 'lakes', relativePath: 'deep/lake.csv' }
-    const part = await here.intake.takeWhole('somebody', aFile(a.length, { ...PARTIAL, ...placed }), aBody(a))
+    const part = await here.intake.takeWhole(
+      uploaderNamed('somebody'),
+      aFile(a.length, { ...PARTIAL, ...placed }),
+      aBody(a),
+    )
     const id = await concatenate([part], placed)
     await expectReady(id, a)
     const packages = await ground.rows<{ id: string }>('SELECT id FROM packages')
@@ -179,7 +191,7 @@ describe('a whole', () => {
 
   test('whose path is taken is refused, and its parts live on', async () => {
     const placed = { label: 'lakes', relativePath: 'lake.csv' }
-    await here.intake.takeWhole('somebody', aFile(b.length, placed), aBody(b))
+    await here.intake.takeWhole(uploaderNamed('somebody'), aFile(b.length, placed), aBody(b))
     const part = await aPart(a)
     await expect(concatenate([part], placed)).rejects.toMatchObject({ code: 'CONFLICT' })
     await expectReady(await concatenate([part], { ...placed, relativePath: 'other.csv' }), a)
@@ -196,7 +208,7 @@ describe('a whole', () => {
   })
 
   test('of the content of another owner\u2019s file takes nothing away from it', async () => {
-    const theirs = await here.intake.takeWhole('somebody else', aFile(a.length), aBody(a))
+    const theirs = await here.intake.takeWhole(uploaderNamed('somebody else'), aFile(a.length), aBody(a))
     const part = await aPart(a)
     const id = await concatenate([part])
     await expectReady(id, a)
@@ -209,7 +221,7 @@ describe('a whole', () => {
 
   test('outlives the other owner\u2019s file that its part was stored as', async () => {
     const { goOn, isWaiting } = holdCompose()
-    const theirs = await here.intake.takeWhole('somebody else', aFile(a.length), aBody(a))
+    const theirs = await here.intake.takeWhole(uploaderNamed('somebody else'), aFile(a.length), aBody(a))
     const [part, other] = [await aPart(a), await aPart(b)]
     const id = await concatenate([part, other])
     await until(async () => isWaiting())
@@ -225,9 +237,13 @@ describe('what is no part', () => {
   const refused = (ids: string[], owner = 'somebody') => concatenate(ids, {}, { owner })
 
   test('is refused by what it is, and nothing is made', async () => {
-    const whole = await here.intake.takeWhole('somebody', aFile(a.length), aBody(a))
-    const { upload: unfinished } = await here.intake.begin('somebody', aFile(10, PARTIAL), { isHeld: false })
-    const { upload: endless } = await here.intake.begin('somebody', aFile(null, PARTIAL), { isHeld: false })
+    const whole = await here.intake.takeWhole(uploaderNamed('somebody'), aFile(a.length), aBody(a))
+    const { upload: unfinished } = await here.intake.begin(uploaderNamed('somebody'), aFile(10, PARTIAL), {
+      isHeld: false,
+    })
+    const { upload: endless } = await here.intake.begin(uploaderNamed('somebody'), aFile(null, PARTIAL), {
+      isHeld: false,
+    })
     const [good, gone, over] = [await aPart(a), await aPart(a), await aPart(b)]
     await here.intake.remove(gone, 'somebody')
     await letExpire(ground, over)
@@ -401,7 +417,7 @@ describe('while it is put together', () => {
     expect((await there.intake.claim(id, 'somebody')).lease).toBeNull()
     await there.finalizer.resume(id)
     const completion = { packageId: null, relativePath: null, declared: {} }
-    expect((await there.intake.complete(id, 'somebody', completion)).state).toBe('finalizing')
+    expect((await there.intake.complete(id, uploaderNamed('somebody'), completion)).state).toBe('finalizing')
     expect(composed).toEqual([])
     goOn()
     await expectReady(id, Buffer.concat([a, b]))
@@ -531,7 +547,9 @@ describe('a part and its end', () => {
   })
 
   test('expires no earlier than its bytes stop coming, however long they take', async () => {
-    const { upload, lease } = await here.intake.begin('somebody', aFile(2000, PARTIAL), { isHeld: true })
+    const { upload, lease } = await here.intake.begin(uploaderNamed('somebody'), aFile(2000, PARTIAL), {
+      isHeld: true,
+    })
     if (lease === null) throw new Error('A lease was asked for.')
     // It began 20 minutes ago: longer than a session lasts here.
     await ground.rows(

@@ -9,7 +9,7 @@ import type { UploadDescription, UploadState } from '../../server/uploads/upload
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { aDescription, OWNER, openPackageInstance, type PackageInstance } from '../packages/ground.js'
 import { clear, eventsOf, expectInOrder, holdRows, stateOf, untilWaiting } from './aftermath.js'
-import { aBody, aFile, type Ground, letExpire, newGround } from './parts.js'
+import { aBody, aFile, type Ground, letExpire, newGround, uploaderNamed } from './parts.js'
 
 let ground: Ground
 let here: PackageInstance
@@ -32,8 +32,8 @@ const content = someBytes(1000)
 /** An upload of 1000 bytes in `state`, with its bytes where they are then. @returns its id */
 async function anUploadIn(state: UploadState, changes: Partial<UploadDescription> = {}): Promise<string> {
   const { intake, records, leases, store } = here
-  if (state === 'ready') return intake.takeWhole(OWNER, aFile(1000, changes), aBody(content))
-  const { upload, lease } = await intake.begin(OWNER, aFile(1000, changes), { isHeld: true })
+  if (state === 'ready') return intake.takeWhole(uploaderNamed(OWNER), aFile(1000, changes), aBody(content))
+  const { upload, lease } = await intake.begin(uploaderNamed(OWNER), aFile(1000, changes), { isHeld: true })
   if (lease === null) throw new Error('A lease was asked for.')
   const { id } = upload
   if (state === 'finalizing' || state === 'failed') {
@@ -109,16 +109,18 @@ describe('commitEnd', () => {
   })
 
   test('abandoned leaves alone what somebody holds, and what another request may bring', async () => {
-    const { upload } = await here.intake.begin(OWNER, aFile(10, { finish: 'once' }), { isHeld: true })
+    const { upload } = await here.intake.begin(uploaderNamed(OWNER), aFile(10, { finish: 'once' }), {
+      isHeld: true,
+    })
     expect(await there.records.commitEnd(upload.id, 'abandoned')).toBeNull()
     for (const finish of ['auto', 'manual'] as const) {
-      const begun = await here.intake.begin(OWNER, aFile(10, { finish }), { isHeld: false })
+      const begun = await here.intake.begin(uploaderNamed(OWNER), aFile(10, { finish }), { isHeld: false })
       expect(await there.records.commitEnd(begun.upload.id, 'abandoned')).toBeNull()
     }
   })
 
   test('voids the lease: who held it can record nothing any more', async () => {
-    const { upload, lease } = await here.intake.begin(OWNER, aFile(1000), { isHeld: true })
+    const { upload, lease } = await here.intake.begin(uploaderNamed(OWNER), aFile(1000), { isHeld: true })
     if (lease === null) throw new Error('A lease was asked for.')
     await there.intake.remove(upload.id, OWNER)
     const late = here.intake.append(lease, upload, aBody(content))
@@ -143,8 +145,8 @@ describe('commitEnd', () => {
   })
 
   test('leaves the bytes to another owner of the same content, whoever sent them', async () => {
-    const first = await here.intake.takeWhole(OWNER, aFile(1000), aBody(content))
-    const second = await there.intake.takeWhole('somebody else', aFile(1000), aBody(content))
+    const first = await here.intake.takeWhole(uploaderNamed(OWNER), aFile(1000), aBody(content))
+    const second = await there.intake.takeWhole(uploaderNamed('somebody else'), aFile(1000), aBody(content))
     await here.intake.remove(first, OWNER)
     expect((await ground.stored()).objects).toEqual([first])
     await expectInOrder(ground)

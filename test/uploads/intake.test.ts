@@ -14,7 +14,7 @@ import type { Store, TemporaryPosition, TemporaryWriter } from '../../server/sto
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
-import { aBody, aFile, type Ground, type Instance, newGround, openInstance } from './parts.js'
+import { aBody, aFile, type Ground, type Instance, newGround, openInstance, uploaderNamed } from './parts.js'
 
 const MIN_FREE_BYTES = 1_000_000
 
@@ -93,7 +93,8 @@ function changed<T extends object>(whole: T, functions: Partial<T>): T {
 }
 
 async function begin(sizeBytes: number | null): Promise<string> {
-  return (await instance.intake.begin('somebody', aFile(sizeBytes), { isHeld: false })).upload.id
+  return (await instance.intake.begin(uploaderNamed('somebody'), aFile(sizeBytes), { isHeld: false })).upload
+    .id
 }
 
 async function append(id: string, source: Readable, announcedBytes: number | null = null): Promise<Upload> {
@@ -359,7 +360,7 @@ describe('pressure', () => {
     const before = await ground.stored()
     const silent = new Readable({ read() {} })
     silent.push('abc')
-    const taking = instance.intake.takeWhole('somebody', aFile(10), {
+    const taking = instance.intake.takeWhole(uploaderNamed('somebody'), aFile(10), {
       source: silent,
       announcedBytes: 10,
       checksum: null,

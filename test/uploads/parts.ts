@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pino } from 'pino'
+import type { Actor } from '../../server/auth/identity.js'
+import type { Uploader } from '../../server/auth/owner-scope.js'
 import { openDatabase } from '../../server/database/client.js'
 import { openNotifications } from '../../server/database/notifications.js'
 import { DigestPool } from '../../server/digests/pool.js'
@@ -13,6 +15,7 @@ import { SlabPool } from '../../server/digests/slabs.js'
 import { PackageEnds } from '../../server/packages/ends.js'
 import { Membership } from '../../server/packages/membership.js'
 import { RetentionClasses } from '../../server/packages/retention.js'
+import { NO_QUOTA, type Quota } from '../../server/quotas/quota.js'
 import { LocalStore } from '../../server/storage/local.js'
 import type { Store } from '../../server/storage/store.js'
 import { Finalizer } from '../../server/uploads/finalize.js'
@@ -68,6 +71,7 @@ export interface Instance {
 
 export interface InstanceOptions {
   lifetimes?: Partial<Lifetimes>
+  quota?: Partial<Quota>
   /** Puts a store with faults before the real one. */
   wrapStore?: (store: Store) => Store
   /** What the store must keep free; default 0. */
@@ -84,12 +88,9 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const local = new LocalStore(ground.folder)
   await local.open()
   const store = options.wrapStore?.(local) ?? local
-  const records = new Records(database.prisma, {
-    uploadTtlSeconds: 3600,
-    sessionTtlSeconds: 600,
-    maxTtlSeconds: 7200,
-    ...options.lifetimes,
-  })
+  const lifetimes = { uploadTtlSeconds: 3600, sessionTtlSeconds: 600, maxTtlSeconds: 7200 }
+  const quota = { ...NO_QUOTA, ...options.quota }
+  const records = new Records(database.prisma, { ...lifetimes, ...options.lifetimes }, quota)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
   const pool = new DigestPool({ threads: 1 })
@@ -112,6 +113,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     log,
     maxFileBytes: 1024 ** 3,
     noProgressTimeoutSeconds: 5,
+    minUploadRate: undefined,
   })
   return {
     records,
@@ -131,6 +133,16 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
       await database.close()
     },
   }
+}
+
+/** Somebody who asks, as events tell it. */
+export function anActor(owner: string): Actor {
+  return { owner, keyId: null, requestId: null }
+}
+
+/** Somebody with nothing but what is their own. */
+export function uploaderNamed(owner: string): Uploader {
+  return { owner, uploads: owner, packages: owner }
 }
 
 /** What a client says of a file of `sizeBytes`. */
@@ -184,7 +196,9 @@ export async function takeInTwoSteps(
   owner: string,
   bytes: Uint8Array,
 ): Promise<string> {
-  const { upload, lease } = await intake.begin(owner, aFile(bytes.byteLength), { isHeld: true })
+  const { upload, lease } = await intake.begin(uploaderNamed(owner), aFile(bytes.byteLength), {
+    isHeld: true,
+  })
   if (lease === null) throw new Error('A lease was asked for.')
   await intake.append(lease, upload, aBody(bytes))
   return upload.id

@@ -6,7 +6,7 @@ import type { UploadDescription, UploadState } from '../../server/uploads/upload
 import { someBytes } from '../dialects/tus-client.js'
 import { aDescription, aWhole, OWNER, openPackageInstance, type PackageInstance } from '../packages/ground.js'
 import { clear, eventsOf, expectInOrder, holdRows, untilWaiting } from './aftermath.js'
-import { aBody, aFile, type Ground, letExpire, newGround } from './parts.js'
+import { aBody, aFile, anActor, type Ground, letExpire, newGround, uploaderNamed } from './parts.js'
 
 let ground: Ground
 let here: PackageInstance
@@ -34,18 +34,21 @@ async function aPackage(changes = {}, owner = OWNER): Promise<string> {
 async function aLongPackage(): Promise<{ id: string; end: Date }> {
   const id = await aPackage()
   const end = new Date(Date.now() + 20 * 86_400_000)
-  await here.ends.extend(id, OWNER, { newExpiresAt: end, reason: 'r', by: OWNER })
+  await here.ends.extend(id, OWNER, { newExpiresAt: end, reason: 'r', by: anActor(OWNER) })
   return { id, end }
 }
 
 /** The ways in, each to where `changes` say. */
 const ways: [string, (instance: PackageInstance, changes: Partial<UploadDescription>) => Promise<string>][] =
   [
-    ['whole', ({ intake }, changes) => intake.takeWhole(OWNER, aFile(1000, changes), aBody(bytes))],
+    [
+      'whole',
+      ({ intake }, changes) => intake.takeWhole(uploaderNamed(OWNER), aFile(1000, changes), aBody(bytes)),
+    ],
     [
       'in steps',
       async ({ intake }, changes) =>
-        (await intake.begin(OWNER, aFile(1000, changes), { isHeld: false })).upload.id,
+        (await intake.begin(uploaderNamed(OWNER), aFile(1000, changes), { isHeld: false })).upload.id,
     ],
   ]
 
@@ -166,8 +169,11 @@ describe('move', () => {
       const id =
         state === 'ready'
           ? await here.put('a file', { path: 'a.csv' })
-          : (await here.intake.begin(OWNER, aFile(10, { relativePath: 'a.csv' }), { isHeld: false })).upload
-              .id
+          : (
+              await here.intake.begin(uploaderNamed(OWNER), aFile(10, { relativePath: 'a.csv' }), {
+                isHeld: false,
+              })
+            ).upload.id
       const told = await eventsOf(ground, id)
       const from = await here.records.get(id, OWNER)
       await move(id, { packageId: first })
@@ -234,7 +240,11 @@ describe('move', () => {
   })
 
   test('of a part of a concatenation is refused', async () => {
-    const id = await here.intake.takeWhole(OWNER, aFile(1000, { concat: 'partial' }), aBody(bytes))
+    const id = await here.intake.takeWhole(
+      uploaderNamed(OWNER),
+      aFile(1000, { concat: 'partial' }),
+      aBody(bytes),
+    )
     await expect(move(id, { packageId: await aPackage() })).rejects.toMatchObject({ code: 'CONFLICT' })
   })
 
@@ -287,7 +297,7 @@ describe('move', () => {
 
 describe('an Idempotency-Key', () => {
   const begin = (key: string, digest: string, changes: Partial<UploadDescription> = {}, instance = here) =>
-    instance.intake.begin(OWNER, aFile(10, { finish: 'manual', ...changes }), {
+    instance.intake.begin(uploaderNamed(OWNER), aFile(10, { finish: 'manual', ...changes }), {
       isHeld: false,
       idempotency: { key, digest },
     })

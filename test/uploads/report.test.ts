@@ -5,6 +5,7 @@ import { UPLOAD_STATES } from '../../server/uploads/upload.js'
 import { anUpload } from './an-upload.js'
 
 const ORIGIN = 'https://staging.example.org'
+const ORIGINS = { publicUrl: () => ORIGIN, retrievalOrigin: () => ORIGIN }
 const READY = {
   state: 'ready',
   offsetBytes: 100n,
@@ -24,7 +25,7 @@ test('a ready upload is told in full', () => {
     relativePath: 'data/lake.csv',
     declaredMd5: 'm',
   })
-  expect(reportOf(upload, ORIGIN)).toEqual({
+  expect(reportOf(upload, ORIGINS)).toEqual({
     id: upload.id,
     state: 'ready',
     key: 'k',
@@ -52,7 +53,7 @@ test('a ready upload is told in full', () => {
 })
 
 test('one that waits for bytes has no checksums and no URLs', () => {
-  expect(reportOf(anUpload({ sizeBytes: null, offsetBytes: 5n }), ORIGIN)).toMatchObject({
+  expect(reportOf(anUpload({ sizeBytes: null, offsetBytes: 5n }), ORIGINS)).toMatchObject({
     state: 'receiving',
     size: null,
     offset: 5,
@@ -66,7 +67,7 @@ test('one that waits for bytes has no checksums and no URLs', () => {
 
 test('sizes over 4 GiB are whole numbers', () => {
   const bytes = 9_007_199_254_740_991n
-  expect(reportOf(anUpload({ sizeBytes: bytes, offsetBytes: bytes }), ORIGIN)).toMatchObject({
+  expect(reportOf(anUpload({ sizeBytes: bytes, offsetBytes: bytes }), ORIGINS)).toMatchObject({
     size: Number.MAX_SAFE_INTEGER,
     offset: Number.MAX_SAFE_INTEGER,
   })
@@ -74,7 +75,7 @@ test('sizes over 4 GiB are whole numbers', () => {
 
 test('a failed one says why, and keeps the digests', () => {
   const failed = { ...READY, state: 'failed', errorCode: 'HASH_MISMATCH', errorDetail: 'Not these.' } as const
-  expect(reportOf(anUpload(failed), ORIGIN)).toMatchObject({
+  expect(reportOf(anUpload(failed), ORIGINS)).toMatchObject({
     checksums: { md5: 'm', sha1: 's', sha256: 'x' },
     error: { code: 'HASH_MISMATCH', detail: 'Not these.' },
     file_id: null,
@@ -88,8 +89,8 @@ test.each(UPLOAD_STATES)('%s: only ready has a retrieval URL, even with a token 
 })
 
 test('time left is whole seconds and never negative', () => {
-  expect(reportOf(anUpload({ expiresInSeconds: 0.9 }), ORIGIN).expires_in).toBe(0)
-  expect(reportOf(anUpload({ expiresInSeconds: -7 }), ORIGIN).expires_in).toBe(0)
+  expect(reportOf(anUpload({ expiresInSeconds: 0.9 }), ORIGINS).expires_in).toBe(0)
+  expect(reportOf(anUpload({ expiresInSeconds: -7 }), ORIGINS).expires_in).toBe(0)
 })
 
 describe('the name in the URL', () => {

@@ -279,7 +279,8 @@ describe('finishing an upload whose digests are not known', () => {
   }
 
   const get = (id: string) => heir.records.get(id, EVERYONE)
-  const toldBytes = async (id: string) => reportOf(await get(id), 'http://localhost').reread_bytes
+  const origins = { publicUrl: () => 'http://localhost', retrievalOrigin: () => 'http://localhost' }
+  const toldBytes = async (id: string) => reportOf(await get(id), origins).reread_bytes
 
   async function until(id: string, state: Upload['state']): Promise<Upload> {
     for (;;) {

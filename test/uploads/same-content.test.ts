@@ -4,7 +4,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
-import { aBody, aFile, type Ground, type Instance, newGround, openInstance, takeInTwoSteps } from './parts.js'
+import {
+  aBody,
+  aFile,
+  type Ground,
+  type Instance,
+  newGround,
+  openInstance,
+  takeInTwoSteps,
+  uploaderNamed,
+} from './parts.js'
 
 let ground: Ground
 let here: Instance
@@ -57,7 +66,7 @@ const ways: [string, Buffer, Take][] = [
   [
     'small, in one request',
     someBytes(10_000),
-    ({ intake }, owner, bytes) => intake.takeWhole(owner, aFile(bytes.length), aBody(bytes)),
+    ({ intake }, owner, bytes) => intake.takeWhole(uploaderNamed(owner), aFile(bytes.length), aBody(bytes)),
   ],
   ['in two steps', someBytes(200_000), takeInTwoSteps],
 ]
@@ -108,6 +117,7 @@ describe.each(ways)('uploads of one content, %s', (_, bytes, take) => {
 
 test('another content is another blob', async () => {
   const [first, second] = [someBytes(1_000, 1), someBytes(1_000, 2)]
-  for (const bytes of [first, second]) await here.intake.takeWhole('somebody', aFile(1_000), aBody(bytes))
+  for (const bytes of [first, second])
+    await here.intake.takeWhole(uploaderNamed('somebody'), aFile(1_000), aBody(bytes))
   expect((await ground.stored()).objects).toHaveLength(2)
 })

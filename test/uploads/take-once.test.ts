@@ -12,7 +12,16 @@ import type { UploadDescription } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
 import { changedStore, clear, eventsOf, expectInOrder, stateOf, until, untilState } from './aftermath.js'
-import { aBody, aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from './parts.js'
+import {
+  aBody,
+  aFile,
+  type Ground,
+  type Instance,
+  insertUpload,
+  newGround,
+  openInstance,
+  uploaderNamed,
+} from './parts.js'
 
 const MIB = 1024 ** 2
 const bytes = someBytes(300_000)
@@ -148,7 +157,11 @@ describe('a file that comes whole', () => {
   ])('%s is ready with its request', async (_, sizeBytes, isAnnounced) => {
     const content = someBytes(sizeBytes)
     const body = isAnnounced ? aBody(content) : unannounced(content)
-    const { id } = await here.intake.takeOnce('somebody', oneShot(isAnnounced ? sizeBytes : null), body)
+    const { id } = await here.intake.takeOnce(
+      uploaderNamed('somebody'),
+      oneShot(isAnnounced ? sizeBytes : null),
+      body,
+    )
     await expectReady(id, content)
     const events = await eventsOf(ground, id)
     expect([events[0], events.at(-1), new Set(events).size]).toEqual(['created', 'ready', events.length])
@@ -163,7 +176,7 @@ describe('a file that comes whole', () => {
       const sizeBytes = body.announcedBytes === null ? null : content.byteLength
       const declared = { md5: '0'.repeat(32) }
       await expect(
-        here.intake.takeOnce('somebody', oneShot(sizeBytes, { declared }), body),
+        here.intake.takeOnce(uploaderNamed('somebody'), oneShot(sizeBytes, { declared }), body),
       ).rejects.toMatchObject({ code: 'HASH_MISMATCH' })
       await expectNothingLeft('failed')
       const [id = ''] = await idsOf()
@@ -188,7 +201,7 @@ describe('a file that is cut', () => {
       await clear(ground, there.store)
       const body = cutBody(content, arrived, isAnnounced ? sizeBytes : null)
       await expect(
-        here.intake.takeOnce('somebody', oneShot(isAnnounced ? sizeBytes : null), body),
+        here.intake.takeOnce(uploaderNamed('somebody'), oneShot(isAnnounced ? sizeBytes : null), body),
       ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
       await expectNothingLeft()
       for (const id of await idsOf()) expect(await eventsOf(ground, id)).toEqual(['created', 'canceled'])
@@ -197,7 +210,9 @@ describe('a file that is cut', () => {
 
   test('behind its last byte leaves nothing either: its request was not over', async () => {
     const body = cutBody(bytes, bytes.byteLength, null)
-    await expect(here.intake.takeOnce('somebody', oneShot(bytes.byteLength), body)).rejects.toMatchObject({
+    await expect(
+      here.intake.takeOnce(uploaderNamed('somebody'), oneShot(bytes.byteLength), body),
+    ).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     })
     await expectNothingLeft()
@@ -207,7 +222,7 @@ describe('a file that is cut', () => {
     ['longer than it said', bytes.byteLength - 1],
     ['shorter than it said', bytes.byteLength + 1],
   ])('because it is %s leaves nothing', async (_, sizeBytes) => {
-    const taking = here.intake.takeOnce('somebody', oneShot(sizeBytes), unannounced(bytes))
+    const taking = here.intake.takeOnce(uploaderNamed('somebody'), oneShot(sizeBytes), unannounced(bytes))
     await expect(taking).rejects.toMatchObject({
       code: expect.stringMatching(/^(PAYLOAD_TOO_LARGE|INVALID_INPUT)$/),
     })
@@ -229,7 +244,7 @@ describe('a store in trouble', () => {
   ])('at %s leaves nothing', async (of, error) => {
     const thrown = error()
     fault = { of, error: thrown }
-    const taking = here.intake.takeOnce('somebody', oneShot(null), unannounced(bytes))
+    const taking = here.intake.takeOnce(uploaderNamed('somebody'), oneShot(null), unannounced(bytes))
     await expect(taking).rejects.toBe(thrown)
     await expectNothingLeft()
   })
@@ -237,7 +252,9 @@ describe('a store in trouble', () => {
   test('at the object of a small one leaves nothing', async () => {
     fault = { of: 'putObject', error: full() }
     const small = bytes.subarray(0, 1000)
-    await expect(here.intake.takeOnce('somebody', oneShot(1000), aBody(small))).rejects.toMatchObject({
+    await expect(
+      here.intake.takeOnce(uploaderNamed('somebody'), oneShot(1000), aBody(small)),
+    ).rejects.toMatchObject({
       code: 'INSUFFICIENT_STORAGE',
     })
     expect(await idsOf()).toEqual([])
@@ -248,7 +265,7 @@ describe('a store in trouble', () => {
     'at %s, when every byte is durable, is ours to mend: the file is ready in the end',
     async (of) => {
       fault = { of, error: away() }
-      const taken = await here.intake.takeOnce('somebody', oneShot(null), unannounced(bytes))
+      const taken = await here.intake.takeOnce(uploaderNamed('somebody'), oneShot(null), unannounced(bytes))
       expect(taken.state).toBe('finalizing')
       // By itself after 5 s, or by whoever comes first.
       await there.finalizer.resume(taken.id)
@@ -260,7 +277,9 @@ describe('a store in trouble', () => {
 
   test('that has lost the bytes before they are finished says so', async () => {
     fault = { of: 'openTemporary', error: new AppError('NOT_FOUND', 'Gone.') }
-    await expect(here.intake.takeOnce('somebody', oneShot(null), unannounced(bytes))).rejects.toMatchObject({
+    await expect(
+      here.intake.takeOnce(uploaderNamed('somebody'), oneShot(null), unannounced(bytes)),
+    ).rejects.toMatchObject({
       code: 'GONE',
     })
     await expectNothingLeft('failed')
@@ -289,7 +308,9 @@ describe('a package that does not take it', () => {
       [oneShot(1000, { packageId }), aBody(bytes.subarray(0, 1000))],
       [oneShot(null, { packageId }), unannounced(bytes)],
     ] as const) {
-      await expect(here.intake.takeOnce('somebody', description, body)).rejects.toMatchObject({ code })
+      await expect(here.intake.takeOnce(uploaderNamed('somebody'), description, body)).rejects.toMatchObject({
+        code,
+      })
       expect(await idsOf()).toEqual([])
       expect(await ground.stored()).toEqual({ tmp: [], objects: [] })
     }
@@ -297,12 +318,16 @@ describe('a package that does not take it', () => {
 
   test('since its path is taken leaves nothing, and the other one as it was', async () => {
     const packageId = await makePackage('open')
-    const first = await here.intake.takeOnce('somebody', oneShot(null, { packageId }), unannounced(bytes))
+    const first = await here.intake.takeOnce(
+      uploaderNamed('somebody'),
+      oneShot(null, { packageId }),
+      unannounced(bytes),
+    )
     for (const [description, body] of [
       [oneShot(1000, { packageId }), aBody(bytes.subarray(0, 1000))],
       [oneShot(null, { packageId }), unannounced(bytes)],
     ] as const) {
-      await expect(here.intake.takeOnce('somebody', description, body)).rejects.toMatchObject({
+      await expect(here.intake.takeOnce(uploaderNamed('somebody'), description, body)).rejects.toMatchObject({
         code: 'CONFLICT',
         details: { upload_id: first.id, package_id: packageId, relative_path: 'lake.csv' },
       })
@@ -318,7 +343,7 @@ describe('a package that does not take it', () => {
       const filename = `${content.byteLength}.csv`
       const taking = Array.from({ length: 10 }, (_, i) =>
         (i % 2 === 0 ? here : there).intake.takeOnce(
-          'somebody',
+          uploaderNamed('somebody'),
           oneShot(isSmall ? 1000 : null, { packageId, filename }),
           isSmall ? aBody(content) : unannounced(content),
         ),
@@ -337,7 +362,7 @@ describe('while its bytes arrive', () => {
   async function underWay() {
     const source = new PassThrough()
     source.write(bytes.subarray(0, 100_000))
-    const taking = here.intake.takeOnce('somebody', oneShot(null), {
+    const taking = here.intake.takeOnce(uploaderNamed('somebody'), oneShot(null), {
       source,
       announcedBytes: null,
       checksum: null,
@@ -362,7 +387,7 @@ describe('while its bytes arrive', () => {
   test('nobody else can say that it is complete', async () => {
     const { id, settled, goOn } = await underWay()
     const completion = { packageId: null, relativePath: null, declared: {} }
-    await expect(there.intake.complete(id, 'somebody', completion)).rejects.toMatchObject({
+    await expect(there.intake.complete(id, uploaderNamed('somebody'), completion)).rejects.toMatchObject({
       code: 'CONFLICT',
     })
     goOn()
@@ -410,6 +435,9 @@ describe('while its bytes arrive', () => {
 
 function newSweep(rooms: Instance = there): Sweep {
   return new Sweep({
+    apiKeys: { forgetOld: async () => {} },
+    events: { forgetOld: async () => {} },
+    eventTtlSeconds: 31_536_000,
     ...rooms,
     log: pino({ level: 'silent' }),
     databaseUrl: ground.databaseUrl,
