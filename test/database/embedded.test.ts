@@ -15,6 +15,7 @@ import {
 } from '../../server/database/embedded.js'
 import { findUnprivilegedUser } from '../../server/database/system-user.js'
 import { withConnection } from '../support/database.js'
+import { killIfAlive } from '../support/kill.js'
 import { killCluster, processesIn } from '../support/postgres.js'
 
 const CHILD = fileURLToPath(new URL('./embedded-child.js', import.meta.url))
@@ -151,7 +152,7 @@ describe('startEmbeddedPostgres', () => {
     await writeRow({ databaseUrl }, 'committed before the kill')
     const pids = await postgresProcesses()
     expect(pids.length).toBeGreaterThan(1)
-    for (const pid of [child.pid, ...pids]) process.kill(pid ?? 0, 'SIGKILL')
+    for (const pid of [child.pid, ...pids]) killIfAlive(pid ?? 0)
     const startedAt = performance.now()
     const postgres = await start()
     expect(performance.now() - startedAt).toBeLessThan(15_000)
@@ -209,7 +210,7 @@ describe('startEmbeddedPostgres', () => {
   test('brings PostgreSQL back at the same URL when it dies under a living server', async () => {
     const postgres = await start()
     await writeRow(postgres, 'kept')
-    for (const pid of await postgresProcesses()) process.kill(pid, 'SIGKILL')
+    for (const pid of await postgresProcesses()) killIfAlive(pid)
     let rows: unknown[] = []
     for (const deadline = performance.now() + 15_000; rows.length === 0 && performance.now() < deadline; ) {
       rows = await query(postgres, 'SELECT text FROM notes').catch(() => [])

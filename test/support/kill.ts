@@ -12,7 +12,8 @@ export async function killAll(find: () => Promise<number[]>): Promise<void> {
   }
 }
 
-function killIfAlive(pid: number): void {
+/** One that ended by itself a moment before is as dead. */
+export function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
