@@ -21,5 +21,8 @@ export async function unlessOnlySeen<T>(act: () => Promise<T>, see: () => Promis
 }
 
 export function onlySeen(): AppError {
-  return new AppError('FORBIDDEN', 'This is shared with you, but not for that. Ask its owner.')
+  return new AppError(
+    'FORBIDDEN',
+    'This is shared with you, but not for that. Ask its owner, whom the package’s report names.',
+  )
 }

@@ -83,6 +83,7 @@ const state = z.enum(PACKAGE_STATES as [PackageState, ...PackageState[]])
 
 const summaryMembers = {
   id: z.string(),
+  owner: z.string().describe('You, or who shares it with you.'),
   state,
   name: z.string(),
   label: nullableLine,

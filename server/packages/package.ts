@@ -75,6 +75,8 @@ export interface Blocker {
 /** As lists have it. Snake_case, times in RFC 3339, digests in lowercase hex. */
 export interface PackageSummary {
   id: string
+  /** Another's, when it is shared with the reader. */
+  owner: string
   state: PackageState
   name: string
   label: string | null
@@ -113,6 +115,7 @@ export function packageSummary(found: Package, publicUrl: string): PackageSummar
   const isAlive = LIVING_PACKAGE_STATES.includes(found.state)
   return {
     id: found.id,
+    owner: found.owner,
     state: found.state,
     name: found.name,
     label: found.label,

@@ -49,7 +49,7 @@ export const shareOperations: readonly Operation[] = [
     summary: 'Shares a package with a group or a person',
     description:
       'They see its report, its files with their URLs, its manifest and EML. With `write` they may upload into it by its id (such ' +
-      "a file is the uploader's and counts on their quota), delete files from it and finalize it. Only its owner extends, shares and " +
+      "a file is the uploader's and counts on their quota), delete files from it and finalize it. Events of such a file go to its uploader. Only its owner extends, shares and " +
       'deletes it.',
     scope: 'upload',
     params: shareParams,

@@ -38,6 +38,7 @@ describe('the report', () => {
     expect(packageReport(aPackage({ metadata: { a: [1] } }), contents, [extension], 'https://x.org')).toEqual(
       {
         id: 'b'.repeat(40),
+        owner: aPackage().owner,
         state: 'open',
         name: 'Lake survey',
         label: 'lake',
