@@ -36,7 +36,7 @@ const ROOMS: Record<string, Room> = {
   },
   // How requests and answers are described, and held against it.
   'http rules': {
-    files: /^server\/http\/(operation|input|cursor|pages|members|request-body)\.ts$/,
+    files: /^server\/http\/(operation|input|cursor|pages|members|request-body|request-target)\.ts$/,
     rooms: PURE,
     packages: ['node:http', 'zod'],
   },
@@ -75,7 +75,7 @@ const ROOMS: Record<string, Room> = {
   },
   digests: { files: /^server\/digests\//, rooms: ['errors'], packages: ['node:worker_threads'] },
   store: {
-    files: /^server\/storage\/(store|key|or-aborted|compose-plan)\.ts$/,
+    files: /^server\/storage\/(store|key|or-aborted|until-any|compose-plan)\.ts$/,
     rooms: ['errors'],
     packages: ['node:stream'],
   },

@@ -1,11 +1,10 @@
 // API keys over HTTP: made, listed, revoked. A key itself is in one answer, and nowhere else.
 
 import { type Request, Router } from 'express'
-import { AppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { decodeCursor, encodeCursor } from '../http/cursor.js'
 import { parseInput } from '../http/input.js'
-import { jsonBody } from '../http/json-body.js'
+import { jsonBody, jsonIn } from '../http/json-body.js'
 import type { ApiKeyRecord, ApiKeys, Position } from './api-keys.js'
 import { actorOf, identityOf, requireScope } from './bearer.js'
 import { invalidCredential, missingCredential } from './credential.js'
@@ -19,12 +18,18 @@ export interface ApiKeyRoutesOptions {
   publicUrl: () => string
 }
 
+const WHAT_TO_SEND = 'Say what the key is to be as JSON with "Content-Type: application/json".'
+
 /** To be mounted at /api-keys, behind `authenticate`. */
 export function apiKeyRoutes({ apiKeys, publicUrl }: ApiKeyRoutesOptions): Router {
   const router = Router()
 
   router.post('/', requireScope('upload'), jsonBody({ limit: '16kb' }), async (request, response) => {
-    const { expires_at: expiresAt, ...wanted } = parseInput(newApiKeyBody, bodyIn(request), 'body')
+    const { expires_at: expiresAt, ...wanted } = parseInput(
+      newApiKeyBody,
+      jsonIn(request, WHAT_TO_SEND),
+      'body',
+    )
     const issued = await apiKeys.issue({ ...wanted, expiresAt }, identityOf(request), actorOf(request))
     // Revoked or expired since it was looked at: another instance may still have believed it.
     if (issued === undefined) throw invalidCredential()
@@ -69,14 +74,6 @@ function scopeIn(request: Request): OwnerScope {
 
 function idIn(request: Request): string {
   return parseInput(apiKeyParams, request.params, 'path').id
-}
-
-function bodyIn(request: Request): unknown {
-  if (request.body !== undefined) return request.body
-  throw new AppError(
-    'UNSUPPORTED_MEDIA_TYPE',
-    'Say what the key is to be as JSON with "Content-Type: application/json".',
-  )
 }
 
 function positionIn(cursor: string | undefined): Position | null {

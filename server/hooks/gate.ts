@@ -1,6 +1,7 @@
 // How many checks run at once, and how long one may take.
 
 import { AppError } from '../errors.js'
+import { untilAny } from '../storage/until-any.js'
 import type { ContentCheck, ContentFacts, ReadContent, Verdict } from './content-check.js'
 
 const MOST_AT_ONCE = 4
@@ -20,18 +21,14 @@ export class Gate implements ContentCheck {
 
   async check(facts: ContentFacts, read: ReadContent, signal: AbortSignal): Promise<Verdict> {
     await this.#enter(signal)
-    // Not AbortSignal.any: Node 20 keeps what it makes for as long as the longest-lived signal lives.
-    const ending = new AbortController()
-    const end = () => ending.abort(signal.reason)
-    signal.addEventListener('abort', end, { once: true })
-    const timer = setTimeout(() => ending.abort(late(this.#timeoutSeconds)), this.#timeoutSeconds * 1000)
+    const overdue = new AbortController()
+    const timer = setTimeout(() => overdue.abort(late(this.#timeoutSeconds)), this.#timeoutSeconds * 1000)
     try {
       // It may have aborted between our turn and now.
       signal.throwIfAborted()
-      return await this.#check.check(facts, read, ending.signal)
+      return await untilAny([signal, overdue.signal], (ending) => this.#check.check(facts, read, ending))
     } finally {
       clearTimeout(timer)
-      signal.removeEventListener('abort', end)
       this.#leave()
     }
   }

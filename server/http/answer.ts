@@ -2,6 +2,7 @@
 
 import type { Request, RequestHandler, Response } from 'express'
 import { AppError } from '../errors.js'
+import { withoutHost } from './request-target.js'
 
 /** What a list answers: one page, and where the next one begins. */
 export interface Page<Item> {
@@ -17,9 +18,7 @@ export function sendJson(response: Response, body: unknown): void {
 /** `{items, next_cursor}`, and the next page's URL in `Link`. */
 export function sendPage(request: Request, response: Response, page: Page<unknown>, publicUrl: string): void {
   if (page.nextCursor !== null) {
-    // Of the request's target only what is behind its host, which the client chooses: RFC 9112 §3.2.2, and `//host/path`.
-    const target = request.originalUrl.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/^[/\\]+/, '/')
-    const url = new URL(target, publicUrl)
+    const url = new URL(withoutHost(request.originalUrl), publicUrl)
     url.searchParams.set('cursor', page.nextCursor)
     response.set('Link', `<${url.href}>; rel="next"`)
   }

@@ -1,6 +1,6 @@
 // Reads a JSON body, which is small and comes at once: both have a limit.
 
-import { json, type RequestHandler } from 'express'
+import { json, type Request, type RequestHandler } from 'express'
 import { AppError } from '../errors.js'
 
 const SECONDS = 30
@@ -61,4 +61,10 @@ function tooLarge(limitBytes: number): AppError {
 
 function tooSlow(seconds: number): AppError {
   return new AppError('REQUEST_TIMEOUT', `The body was not there after ${seconds} s. Send it again.`)
+}
+
+/** What `jsonBody` has read. @throws UNSUPPORTED_MEDIA_TYPE, saying `whatToSend`, when there was no body of its type */
+export function jsonIn(request: Request, whatToSend: string): unknown {
+  if (request.body !== undefined) return request.body
+  throw new AppError('UNSUPPORTED_MEDIA_TYPE', whatToSend)
 }

@@ -1,5 +1,7 @@
 // What logs and error bodies may show. Pure.
 
+import { withoutHost } from '../http/request-target.js'
+
 const REDACTED = '[redacted]'
 
 /**
@@ -9,12 +11,8 @@ const REDACTED = '[redacted]'
  */
 export function shownPath(url: string): string {
   return (
-    url
-      // RFC 9112 §3.2.2: a request's target may be a whole URL.
-      .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+    withoutHost(url)
       .replace(/[?#].*$/s, '')
-      // As a reference, what begins with two would name another host.
-      .replace(/^[/\\]{2,}/, '/')
       // Express matches routes whatever their case; what it doesn't match may be a slip of somebody who has the token.
       .replace(/\/(?:r|%[57]2)\/+[^/]+/gi, `/r/${REDACTED}`)
       // Who has only a leaked key may try to revoke it by naming it. Those of the configuration have any shape, but a length.

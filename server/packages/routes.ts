@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Request, type RequestHandler, type Response, Router } from 'express'
+import { type Request, type Response, Router } from 'express'
 import { actorOf, identityOf, requireScope } from '../auth/bearer.js'
 import { ownScope, readScope, writeScope } from '../auth/owner-scope.js'
 import { unlessOnlySeen } from '../auth/shared.js'
@@ -10,7 +10,7 @@ import { AppError, isAppError } from '../errors.js'
 import { isNotModified } from '../files/byte-range.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
-import { jsonBody } from '../http/json-body.js'
+import { jsonBody, jsonIn } from '../http/json-body.js'
 import type { Intake } from '../uploads/intake.js'
 import { type Origins, reportOf } from '../uploads/report.js'
 import type { PackageEnds } from './ends.js'
@@ -45,6 +45,8 @@ export interface PackageRoutesOptions extends Origins {
 /** Metadata of 64 KiB, written with escapes and spaces, and what stands beside it. */
 const MOST_BODY = '256kb'
 
+const WHAT_TO_SEND = 'Send a JSON object with "Content-Type: application/json".'
+
 /** To be mounted behind `authenticate`, and behind the routers that know other paths under /packages/{id}. */
 export function packageRoutes(options: PackageRoutesOptions): Router {
   const { packages, finalizer, ends, intake, publicUrl } = options
@@ -59,7 +61,7 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
   })
 
   router.post('/', requireScope('upload'), body, async (request, response) => {
-    const wanted = parseInput(createPackageBody, jsonBodyOf(request), 'body')
+    const wanted = parseInput(createPackageBody, jsonIn(request, WHAT_TO_SEND), 'body')
     const made = await packages.create(identityOf(request).owner, {
       name: wanted.name,
       label: wanted.label ?? null,
@@ -116,7 +118,7 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
   })
 
   router.post('/:id/retention/extensions', requireScope('upload'), body, async (request, response) => {
-    const wanted = parseInput(extendRetentionBody, jsonBodyOf(request), 'body')
+    const wanted = parseInput(extendRetentionBody, jsonIn(request, WHAT_TO_SEND), 'body')
     const { extension, package: extended } = await ifAllowed(request, () =>
       ends.extend(idOf(request), ownScope(identityOf(request)), {
         newExpiresAt: new Date(wanted.new_expires_at),
@@ -175,12 +177,6 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
 }
 
 const idOf: (request: Request) => string = (request) => String(request.params.id)
-
-/** @throws UNSUPPORTED_MEDIA_TYPE when there was no JSON body */
-function jsonBodyOf(request: Parameters<RequestHandler>[0]): unknown {
-  if (request.body !== undefined) return request.body
-  throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send a JSON object with "Content-Type: application/json".')
-}
 
 /** CBOR, unless JSON is what is asked for. @throws NOT_ACCEPTABLE when it is neither */
 function acceptedFormat(request: Request): ManifestFormat {

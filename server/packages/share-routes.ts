@@ -4,10 +4,9 @@ import { type Request, Router } from 'express'
 import { actorOf, identityOf, requireScope } from '../auth/bearer.js'
 import { ownScope, owns, readScope } from '../auth/owner-scope.js'
 import { unlessOnlySeen } from '../auth/shared.js'
-import { AppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
-import { jsonBody } from '../http/json-body.js'
+import { jsonBody, jsonIn } from '../http/json-body.js'
 import { noSuchPackage } from './package.js'
 import type { Packages } from './records.js'
 import { shareBody, shareParams } from './share-operations.js'
@@ -17,6 +16,8 @@ export interface ShareRoutesOptions {
   shares: PackageShares
   packages: Pick<Packages, 'get'>
 }
+
+const WHAT_TO_SEND = 'Say {"access": "read"} or "write" with "Content-Type: application/json".'
 
 /** To be mounted at /packages, behind `authenticate`. */
 export function shareRoutes({ shares, packages }: ShareRoutesOptions): Router {
@@ -33,13 +34,7 @@ export function shareRoutes({ shares, packages }: ShareRoutesOptions): Router {
     jsonBody({ limit: '16kb' }),
     async (request, response) => {
       const { grantee } = parseInput(shareParams, request.params, 'path')
-      if (request.body === undefined) {
-        throw new AppError(
-          'UNSUPPORTED_MEDIA_TYPE',
-          'Say {"access": "read"} or "write" with "Content-Type: application/json".',
-        )
-      }
-      const { access } = parseInput(shareBody, request.body, 'body')
+      const { access } = parseInput(shareBody, jsonIn(request, WHAT_TO_SEND), 'body')
       const scope = ownScope(identityOf(request))
       const shared = await asOwner(request, (id) =>
         shares.put(id, scope, { grantee, access }, actorOf(request)),

@@ -11,6 +11,7 @@ import {
   type Verdict,
 } from '../hooks/content-check.js'
 import { type ComposeSource, EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
+import { untilAny } from '../storage/until-any.js'
 import { bothRooms } from './ending.js'
 import type { Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
@@ -272,18 +273,8 @@ export class Finalizer {
   }
 
   /** Does `act` with a signal that aborts when the upload ends, and when we do. */
-  async #untilStopped<T>(lease: Lease, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    // Not AbortSignal.any: Node 20 keeps what it makes for as long as the longest-lived signal lives.
-    const ending = new AbortController()
-    const sources = [this.#stopping.signal, lease.signal]
-    const end = () => ending.abort(sources.find(({ aborted }) => aborted)?.reason)
-    for (const source of sources) source.addEventListener('abort', end)
-    if (sources.some(({ aborted }) => aborted)) end()
-    try {
-      return await act(ending.signal)
-    } finally {
-      for (const source of sources) source.removeEventListener('abort', end)
-    }
+  #untilStopped<T>(lease: Lease, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return untilAny([this.#stopping.signal, lease.signal], act)
   }
 
   /** What fails here, the sweep does: a part's own time is over soon. */

@@ -7,7 +7,7 @@ import { unlessOnlySeen } from '../auth/shared.js'
 import { AppError, isAppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
-import { jsonBody } from '../http/json-body.js'
+import { jsonBody, jsonIn } from '../http/json-body.js'
 import { physicalFragment } from '../packages/eml.js'
 import type { Intake } from './intake.js'
 import { cursorAt, parseListQuery } from './list-query.js'
@@ -25,6 +25,8 @@ export interface UploadRoutesOptions extends Origins {
   /** False: deleting what isn't there is done already, 204. */
   deleteStrict404: boolean
 }
+
+const WHAT_TO_SEND = `Send the changes as JSON with "Content-Type: ${MERGE_PATCH}".`
 
 export function uploadRoutes(options: UploadRoutesOptions): Router {
   const { intake, placement, records, publicUrl, retrievalOrigin } = options
@@ -54,7 +56,8 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
     requireScope('upload'),
     jsonBody({ type: MERGE_PATCH, limit: '16kb' }),
     async (request, response) => {
-      const changes = parseChanges(request.body)
+      // RFC 7396: null removes a member.
+      const changes = parseInput(uploadChangesBody, jsonIn(request, WHAT_TO_SEND), 'body')
       const scope = ownScope(identityOf(request))
       let upload = await find(request, scope)
       assertAlive(upload)
@@ -143,15 +146,6 @@ export function refuseOnlySeen(records: Pick<Records, 'get'>): ErrorRequestHandl
       },
     )
   }
-}
-
-/** RFC 7396: null removes a member. @throws INVALID_INPUT, UNSUPPORTED_MEDIA_TYPE when there was no JSON body */
-function parseChanges(body: unknown) {
-  if (body !== undefined) return parseInput(uploadChangesBody, body, 'body')
-  throw new AppError(
-    'UNSUPPORTED_MEDIA_TYPE',
-    `Send the changes as JSON with "Content-Type: ${MERGE_PATCH}".`,
-  )
 }
 
 /** Those that were named: null is a value. */

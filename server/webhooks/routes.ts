@@ -9,7 +9,7 @@ import { AppError } from '../errors.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { decodeCursor, encodeCursor } from '../http/cursor.js'
 import { parseInput } from '../http/input.js'
-import { jsonBody } from '../http/json-body.js'
+import { jsonBody, jsonIn } from '../http/json-body.js'
 import { randomId } from '../uploads/random.js'
 import type { Dispatcher } from './dispatcher.js'
 import { newWebhookBody, webhookCursor, webhookParams, webhookQuery } from './operations.js'
@@ -29,6 +29,8 @@ export interface WebhookRoutesOptions {
 /** Each holds a request and a connection for as long as its receiver likes. */
 const MOST_PINGS_AT_ONCE = 8
 
+const WHAT_TO_SEND = 'Send the webhook as JSON with "Content-Type: application/json".'
+
 /** To be mounted at /webhooks, behind `authenticate`. */
 export function webhookRoutes({
   records,
@@ -45,7 +47,7 @@ export function webhookRoutes({
       url,
       events: wanted,
       secret = randomSecret(),
-    } = parseInput(newWebhookBody, bodyIn(request), 'body')
+    } = parseInput(newWebhookBody, jsonIn(request, WHAT_TO_SEND), 'body')
     const fault = await sender.faultOf(url)
     if (fault !== undefined) throw new AppError('INVALID_INPUT', `url: ${fault} Name another one.`)
     const identity = identityOf(request)
@@ -130,14 +132,6 @@ function scopeIn(request: Request): OwnerScope {
 
 function idIn(request: Request): string {
   return parseInput(webhookParams, request.params, 'path').id
-}
-
-function bodyIn(request: Request): unknown {
-  if (request.body !== undefined) return request.body
-  throw new AppError(
-    'UNSUPPORTED_MEDIA_TYPE',
-    'Send the webhook as JSON with "Content-Type: application/json".',
-  )
 }
 
 type List = 'webhooks' | 'deliveries'
