@@ -138,6 +138,24 @@ export function describeUpload(headers: Headers): UploadDescription {
 }
 
 /**
+ * All that makes a creation another one: length, metadata, what it is of a concatenation. The pairs of the metadata may come in
+ * any order, and a part is known by its path alone.
+ *
+ * @param headers of a creation that has been found valid
+ */
+export function askedOf(headers: Headers): object {
+  const metadata = String(headers['upload-metadata'] ?? '')
+  return {
+    length: byteCount(headers, 'Upload-Length'),
+    metadata: metadata
+      .split(',')
+      .map((pair) => pair.trim())
+      .sort(),
+    concat: concatenatedIds(headers) ?? headers['upload-concat'] ?? null,
+  }
+}
+
+/**
  * The uploads that `Upload-Concat: final;<url> <url> …` puts together, in order; null for a part and for a plain upload.
  *
  * @throws INVALID_INPUT for any other value, and for a final upload with a length or a body of its own

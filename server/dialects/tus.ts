@@ -12,13 +12,17 @@ import type { Request, RequestHandler, Response } from 'express'
 import { identityOf } from '../auth/bearer.js'
 import { checkScope } from '../auth/identity.js'
 import { type Uploader, uploaderOf } from '../auth/owner-scope.js'
-import { AppError } from '../errors.js'
+import { AppError, isAppError } from '../errors.js'
 import { assertPlain } from '../http/request-body.js'
+import { endLingering } from '../lingering-close.js'
 import type { Body, Intake } from '../uploads/intake.js'
 import type { Lease } from '../uploads/leases.js'
-import { assertAppend, assertSize, type Upload, type UploadDescription } from '../uploads/upload.js'
+import type { Idempotency } from '../uploads/records.js'
+import { assertAppend, assertSize, ofUpload, type Upload, type UploadDescription } from '../uploads/upload.js'
+import { idempotencyOf, makeOnce } from './idempotency.js'
 import {
   announcedBytes,
+  askedOf,
   assertTusVersion,
   bodyChecksum,
   byteCount,
@@ -49,12 +53,18 @@ interface Exchange {
   request: Request
   /** What a creation is about to make. */
   description: UploadDescription | null
+  /** By what it is known when it comes again; null: by nothing. */
+  idempotency: Idempotency | null
+  /** What the same creation, come before, has made. */
+  before: Upload | null
   uploader: Uploader
   lease: Lease | null
   /** The record as it is known so far: the answer is made from it. */
   upload: Upload | null
   error: unknown
 }
+
+const NO_CREATION = { description: null, idempotency: null }
 
 export interface TusDialect {
   /** OPTIONS: what this server can do. Needs no credential. */
@@ -85,7 +95,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
     method: Exchange['method'],
     request: Request,
     response: Response,
-    description: UploadDescription | null = null,
+    { description, idempotency }: Pick<Exchange, 'description' | 'idempotency'> = NO_CREATION,
   ): Promise<void> {
     const identity = identityOf(request)
     checkScope(identity, 'upload')
@@ -93,6 +103,8 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       method,
       request,
       description,
+      idempotency,
+      before: null,
       uploader: uploaderOf(identity),
       lease: null,
       upload: null,
@@ -103,6 +115,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
     const answer = await exchanges.run(state, () =>
       server.handleWeb(bodiless(method, request, !isTakenAtOnce)),
     )
+    if (state.before !== null) return answerAgain(request, response, state.before, state.uploader)
     if (state.upload !== null) request.uploadId = state.upload.id
     if (state.error !== undefined) {
       // A creation that was ended early has stored what came: its client must learn where.
@@ -120,8 +133,14 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
   async function concatenate(request: Request, response: Response, partialIds: string[]): Promise<void> {
     const identity = identityOf(request)
     checkScope(identity, 'upload')
+    const uploader = uploaderOf(identity)
     const description = describeUpload(request.headers)
-    const upload = await intake.concatenate(uploaderOf(identity), description, partialIds)
+    const idempotency = idempotencyOf(request.headers, () => askedOf(request.headers))
+    const once = await makeOnce(intake, { owner: uploader.owner, idempotency, isLikelyNew: false }, () =>
+      intake.concatenate(uploader, description, partialIds, { idempotency }),
+    )
+    if (!once.isNew) return answerAgain(request, response, once.before, uploader)
+    const upload = once.made
     request.uploadId = upload.id
     response.set({
       Location: `${publicUrl()}/uploads/${upload.id}`,
@@ -129,6 +148,28 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       'Tus-Resumable': TUS_VERSION,
     })
     response.status(201).end()
+  }
+
+  /**
+   * Answers a creation that has been made before: where its upload is, and how far. Of its body no byte is read.
+   *
+   * @throws GONE for one that has ended: an offset alone would tell its client that the file has arrived; LOCKED
+   */
+  async function answerAgain(
+    request: Request,
+    response: Response,
+    before: Upload,
+    uploader: Uploader,
+  ): Promise<void> {
+    request.uploadId = before.id
+    response.setHeader('Location', `${publicUrl()}/uploads/${before.id}`)
+    const upload = await intake.settled(before.id, uploader.uploads).catch((error: unknown) => {
+      throw isAppError(error, 'GONE') ? ofUpload(error, before.id) : error
+    })
+    setUploadHeaders(upload, response)
+    response.set({ 'Upload-Offset': String(upload.offsetBytes), 'Tus-Resumable': TUS_VERSION })
+    response.status(201)
+    endLingering(request, response, '')
   }
 
   return {
@@ -147,7 +188,8 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       assertPlain(request.headers)
       const description = describeUpload(request.headers)
       assertSize(description.sizeBytes, intake.maxFileBytes)
-      await exchange('POST', request, response, description)
+      const idempotency = idempotencyOf(request.headers, () => askedOf(request.headers))
+      await exchange('POST', request, response, { description, idempotency })
     },
     head: async (request, response) => {
       assertTusVersion(request.headers)
@@ -206,21 +248,40 @@ class IntakeStore extends DataStore {
         `The body has ${body.announcedBytes} bytes, the upload ${description.sizeBytes}.`,
       )
     }
-    if (this.#intake.isSmallAndWhole(description, body)) {
-      tusUpload.id = await this.#intake.takeWhole(exchange.uploader, description, body)
-      exchange.request.uploadId = tusUpload.id
-    } else if (description.sizeBytes === 0 && body.announcedBytes === 0) {
-      // Nobody sends an empty file's last byte: its creation is its end.
-      exchange.upload = await this.#intake.takeOnce(exchange.uploader, description, body)
-      tusUpload.id = exchange.upload.id
-    } else {
-      const isHeld = body.announcedBytes !== 0
-      const begun = await this.#intake.begin(exchange.uploader, description, { isHeld })
-      exchange.upload = begun.upload
-      exchange.lease = begun.lease
-      tusUpload.id = begun.upload.id
+    const isTakenAtOnce = this.#intake.isSmallAndWhole(description, body)
+    const { uploader, idempotency } = exchange
+    const once = await makeOnce(
+      this.#intake,
+      { owner: uploader.owner, idempotency, isLikelyNew: isTakenAtOnce },
+      () => this.#make(exchange, description, body),
+    )
+    if (!once.isNew) {
+      exchange.before = once.before
+      // Ends what @tus/server would do; it is answered from `before`.
+      throw new AppError('CONFLICT', 'This creation has come before.')
     }
+    tusUpload.id = once.made
     return tusUpload
+  }
+
+  /** @returns the new upload's id */
+  async #make(exchange: Exchange, description: UploadDescription, body: Body): Promise<string> {
+    const { uploader, idempotency } = exchange
+    if (this.#intake.isSmallAndWhole(description, body)) {
+      const id = await this.#intake.takeWhole(uploader, description, body, { idempotency })
+      exchange.request.uploadId = id
+      return id
+    }
+    if (description.sizeBytes === 0 && body.announcedBytes === 0 && description.finish !== 'manual') {
+      // Nobody sends an empty file's last byte: its creation is its end.
+      exchange.upload = await this.#intake.takeOnce(uploader, description, body, { idempotency })
+      return exchange.upload.id
+    }
+    const isHeld = body.announcedBytes !== 0
+    const begun = await this.#intake.begin(uploader, description, { isHeld, idempotency })
+    exchange.upload = begun.upload
+    exchange.lease = begun.lease
+    return begun.upload.id
   }
 
   override async getUpload(): Promise<TusUpload> {
@@ -351,12 +412,16 @@ function sendAnswer(answer: globalThis.Response, upload: Upload | null, response
     // CORS is answered once, for the whole server; the type is the one of a body that isn't there.
     if (!name.startsWith('access-control-') && name !== 'content-type') response.setHeader(name, text)
   }
-  if (upload?.state === 'receiving') response.setHeader('Upload-Expires', upload.expiresAt.toUTCString())
-  if (upload !== null && upload.concat !== null) response.setHeader('Upload-Concat', upload.concat)
+  if (upload !== null) setUploadHeaders(upload, response)
   // Without it Node would send a HEAD's or an empty 201's body chunked.
   if (answer.status !== 204) response.setHeader('Content-Length', '0')
   response.setHeader('Tus-Resumable', TUS_VERSION)
   response.status(answer.status).end()
+}
+
+function setUploadHeaders(upload: Upload, response: Response): void {
+  if (upload.state === 'receiving') response.setHeader('Upload-Expires', upload.expiresAt.toUTCString())
+  if (upload.concat !== null) response.setHeader('Upload-Concat', upload.concat)
 }
 
 function cantConcatenate(): AppError {

@@ -38,16 +38,19 @@ export class Membership {
   /**
    * The package that a new upload joins: the one it names, else its owner's open one of its label, made on first use.
    *
+   * @param beforeMaking asked when one would be made; what it throws keeps it from being
    * @returns null when it names neither
    * @throws NOT_FOUND, PACKAGE_FINALIZED, GONE
    */
   async placeFor(
     { owner, packages }: Pick<Uploader, 'owner' | 'packages'>,
     wanted: { packageId: string | null; label: string | null },
+    beforeMaking: () => Promise<void> = async () => {},
   ): Promise<Place | null> {
     try {
       if (wanted.packageId !== null) return this.#placeOf(await this.#named(packages, wanted.packageId))
-      return wanted.label === null ? null : this.#placeOf(await this.#labelled(owner, wanted.label))
+      if (wanted.label === null) return null
+      return this.#placeOf(await this.#labelled(owner, wanted.label, beforeMaking))
     } catch (error) {
       throw translateDatabaseError(error)
     }
@@ -70,7 +73,7 @@ export class Membership {
     throw onlySeen()
   }
 
-  async #labelled(owner: string, label: string): Promise<Found> {
+  async #labelled(owner: string, label: string, beforeMaking: () => Promise<void>): Promise<Found> {
     for (;;) {
       const rows = await this.#prisma.$queryRaw<Found[]>`
         SELECT id, ${STATE_NOW} AS state, retention_class AS "retentionClass" FROM packages
@@ -78,6 +81,7 @@ export class Membership {
       if (rows[0]?.state === 'open') return rows[0]
       // Past its end, and the sweep hasn't been there: the label is free.
       if (rows[0] !== undefined) await expirePackages(this.#prisma, [rows[0].id])
+      await beforeMaking()
       // Whoever comes second finds the first one's, the next time round.
       const { name, ttlSeconds } = this.#classes.get(null)
       const made = await this.#prisma.$queryRaw<Found[]>(Prisma.sql`

@@ -50,8 +50,9 @@ export function insertWholes(
       WITH joined AS (${lockPackages(packageIds)}), whole AS (
         SELECT * FROM jsonb_to_recordset(${JSON.stringify(wholes.map(toRow))}::jsonb) AS whole (
           id text, owner text, filename text, content_type text, key text, label text, relative_path text, package_id text,
-          package_path text, ttl_seconds float8, finish text, concat text, tus_metadata text, size_bytes bigint, declared_md5 text,
-          declared_sha1 text, declared_sha256 text, md5 text, sha1 text, sha256 text, retrieval_token text, warnings text[])
+          package_path text, ttl_seconds float8, finish text, concat text, idempotency_key text, idempotency_digest text,
+          tus_metadata text, size_bytes bigint, declared_md5 text, declared_sha1 text, declared_sha256 text, md5 text, sha1 text,
+          sha256 text, retrieval_token text, warnings text[])
       ), kept AS (
         SELECT whole.*, CASE WHEN concat = 'partial'
           THEN now() + ${lifetimes.sessionTtlSeconds} * interval '1 second' WHEN package_id IS NULL
@@ -62,13 +63,14 @@ export function insertWholes(
           ${within(limits)}
       ), changed AS (
         INSERT INTO uploads (id, owner, state, filename, content_type, key, label, relative_path, package_id, package_path,
-          finish, concat, tus_metadata, size_bytes, offset_bytes, declared_md5, declared_sha1, declared_sha256, md5, sha1, sha256,
-          retrieval_token, warnings, finished_at, keep_until, expires_at)
+          finish, concat, idempotency_key, idempotency_digest, tus_metadata, size_bytes, offset_bytes, declared_md5, declared_sha1,
+          declared_sha256, md5, sha1, sha256, retrieval_token, warnings, finished_at, keep_until, expires_at)
         SELECT id, owner, 'ready', filename, content_type, key, label, relative_path, package_id, package_path,
-          finish::"UploadFinish", concat, tus_metadata, size_bytes, size_bytes, declared_md5, declared_sha1, declared_sha256, md5,
-          sha1, sha256, retrieval_token, warnings, now(), until, until
-        -- In one order, so that two instances with the same paths don't wait for each other.
-        FROM kept ORDER BY package_id, package_path ON CONFLICT (package_id, package_path) WHERE package_id IS NOT NULL DO NOTHING
+          finish::"UploadFinish", concat, idempotency_key, idempotency_digest, tus_metadata, size_bytes, size_bytes, declared_md5,
+          declared_sha1, declared_sha256, md5, sha1, sha256, retrieval_token, warnings, now(), until, until
+        -- In one order, so that two instances with the same paths, or the same requests, don't wait for each other. A path that is
+        -- the upload's own id says nothing about its twin's.
+        FROM kept ORDER BY package_id, NULLIF(package_path, id), owner, idempotency_key ON CONFLICT DO NOTHING
         RETURNING *
       ), ${placeBlobs()}, told AS (${appendUploadEvents('changed', 'upload.created.v1', 'upload.ready.v1')})
       SELECT changed.id, placed.object_key AS "objectKey" FROM changed JOIN placed USING (sha256)`
@@ -164,6 +166,7 @@ function toRow({
   id,
   owner,
   description,
+  idempotency,
   place,
   sizeBytes,
   digests,
@@ -183,6 +186,8 @@ function toRow({
     ttl_seconds: place?.ttlSeconds,
     finish: description.finish,
     concat: description.concat,
+    idempotency_key: idempotency?.key,
+    idempotency_digest: idempotency?.digest,
     tus_metadata: description.tusMetadata,
     size_bytes: sizeBytes,
     declared_md5: description.declared.md5,

@@ -125,7 +125,7 @@ export class Intake {
   async begin(
     uploader: Uploader,
     description: UploadDescription,
-    options: { isHeld: boolean; idempotency?: Idempotency },
+    options: { isHeld: boolean; idempotency?: Idempotency | null },
   ): Promise<{ upload: Upload; lease: Lease | null }> {
     const { placement, store, leases } = this.#options
     await this.#assertRoom(uploader, description, { isOpen: true })
@@ -184,21 +184,23 @@ export class Intake {
     uploader: Uploader,
     description: UploadDescription,
     body: Body,
-    options: { patienceMs?: number } = {},
+    options: { patienceMs?: number; idempotency?: Idempotency | null } = {},
   ): Promise<Upload> {
     const { records } = this.#options
+    const { idempotency = null } = options
     if (this.isSmallAndWhole(description, body)) {
-      return records.get(await this.takeWhole(uploader, description, body), uploader.owner)
+      return records.get(await this.takeWhole(uploader, description, body, { idempotency }), uploader.owner)
     }
-    const { upload, lease } = await this.begin(uploader, description, { isHeld: true })
+    const { upload, lease } = await this.begin(uploader, description, { isHeld: true, idempotency })
     if (lease === null) throw new AppError('INTERNAL', 'An upload was begun without its lease.')
     try {
       const taken = await this.append(lease, upload, body, options)
       if (taken.state === 'receiving') throw cut()
       return taken
     } catch (error) {
-      // Failed for what its bytes are, it keeps its report.
-      if (!isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED', 'GONE')) await this.#giveUp(upload.id)
+      // Failed for what its bytes are, it keeps its report. With a key, its client finds it again.
+      const isKept = idempotency !== null || isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED', 'GONE')
+      if (!isKept) await this.#giveUp(upload.id)
       throw error
     }
   }
@@ -224,6 +226,7 @@ export class Intake {
     uploader: Uploader,
     description: UploadDescription,
     partialIds: readonly string[],
+    { idempotency = null }: { idempotency?: Idempotency | null } = {},
   ): Promise<Upload> {
     const { records, placement, leases, freeSpace, finalizer, maxFileBytes } = this.#options
     if (partialIds.length > MOST_COMPOSE_SOURCES) {
@@ -246,8 +249,8 @@ export class Intake {
     const id = randomId()
     const whole = { ...description, sizeBytes, finish: 'auto' as const }
     const lease = { holder: leases.holder, seconds: leases.seconds }
-    const upload = await placement.place(uploader, whole, id, (place) =>
-      records.insertConcatenation(id, uploader.owner, whole, place, partialIds, lease),
+    const upload = await placement.place({ id, uploader, description: whole, idempotency }, (place) =>
+      records.insertConcatenation(id, uploader.owner, whole, place, partialIds, { lease, idempotency }),
     )
     return finalizer.finish(leases.adopt(upload), upload, null, EMPTY_LEDGER)
   }
@@ -271,9 +274,15 @@ export class Intake {
    * A request that is cut leaves nothing. When it resolves, the upload is ready.
    *
    * @returns the upload's id
-   * @throws HASH_MISMATCH (the upload is recorded as failed), CHECKSUM_MISMATCH, INSUFFICIENT_STORAGE, PAYLOAD_TOO_LARGE
+   * @throws HASH_MISMATCH (the upload is recorded as failed), CHECKSUM_MISMATCH, INSUFFICIENT_STORAGE, PAYLOAD_TOO_LARGE; as `begin`
+   * for its place, and CONFLICT for a key that was used before: nothing is left then
    */
-  async takeWhole(uploader: Uploader, description: UploadDescription, body: Body): Promise<string> {
+  async takeWhole(
+    uploader: Uploader,
+    description: UploadDescription,
+    body: Body,
+    { idempotency = null }: { idempotency?: Idempotency | null } = {},
+  ): Promise<string> {
     const { store, garbage, placement } = this.#options
     const sizeBytes = description.sizeBytes ?? 0
     await this.#assertRoom(uploader, description, { isOpen: false })
@@ -283,20 +292,22 @@ export class Intake {
 
     const digests = new RunningDigest().update(bytes).digests()
     const failure = declaredMismatch(description.declared, digests)
-    if (failure !== null) throw await this.#recordFailure(uploader, description, failure, digests)
+    if (failure !== null)
+      throw await this.#recordFailure(uploader, description, failure, { digests, idempotency })
     const id = randomId()
     await store.putObject(id, bytes)
     const whole = {
       id,
       owner: uploader.owner,
       description,
+      idempotency,
       sizeBytes,
       digests,
       warnings: contentWarnings(sizeBytes, bytes.subarray(0, SNIFFED_BYTES), description.contentType),
       retrievalToken: randomToken(),
     }
     const discarded = await placement
-      .place(uploader, description, id, async (place) => {
+      .place({ id, uploader, description, idempotency }, async (place) => {
         const result = await this.#wholes.add({ ...whole, place })
         if (result instanceof AppError) throw result
         return result
@@ -513,12 +524,12 @@ export class Intake {
     uploader: Uploader,
     description: UploadDescription,
     failure: AppError,
-    digests: Digests,
+    { digests, idempotency }: { digests: Digests; idempotency: Idempotency | null },
   ): Promise<AppError> {
     const { records, placement, leases, garbage } = this.#options
     const id = randomId()
     const lease = { holder: leases.holder, seconds: leases.seconds }
-    const upload = await placement.insert(id, uploader, description, { lease })
+    const upload = await placement.insert(id, uploader, description, { lease, idempotency })
     const failed = await records.commitFailed({ uploadId: id, epoch: upload.leaseEpoch }, failure, digests)
     await garbage.emptySoon(failed.discarded)
     return ofUpload(failure, id)

@@ -83,7 +83,10 @@ export const createSessionHeaders = z.object({
     .string()
     .regex(/^[\x20-\x7e]{1,200}$/, 'must be 1 to 200 printable ASCII characters')
     .optional()
-    .describe('The same key with the same body answers the same upload, 200; with another body 409.'),
+    .describe(
+      'Makes the request safe to repeat: the same key with the same request answers the same upload, with another one 409. ' +
+        'JSON: 200 with its report. tus: 201 with its Location and Upload-Offset, and of a body no byte is taken again; 410 when the upload has ended. The same are length, metadata (in any order) and Upload-Concat.',
+    ),
 })
 
 /** `POST /uploads/{id}/complete`. No body is an empty one. */
@@ -247,7 +250,7 @@ export const uploadOperations: readonly Operation[] = [
         description: 'It has begun. To tus the answer has no body.',
         headers: {
           Location: 'Its URL.',
-          'Upload-Offset': 'Bytes that are stored; to tus, when it sent some.',
+          'Upload-Offset': 'Bytes that are stored; to tus, when it sent some, or had begun it before.',
           'Upload-Expires': 'tus: when it ends unless more bytes come.',
           'Tus-Resumable': 'tus: 1.0.0.',
         },

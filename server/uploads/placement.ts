@@ -3,7 +3,7 @@
 import { EVERYONE, type OwnerScope, type Uploader } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import type { Membership, Place } from '../packages/membership.js'
-import type { NewUploadOptions, Records } from './records.js'
+import type { Idempotency, NewUploadOptions, Records } from './records.js'
 import { assertAlive, isPartial, pathInPackage, type Upload, type UploadDescription } from './upload.js'
 
 export class Placement {
@@ -22,7 +22,8 @@ export class Placement {
     description: UploadDescription,
     options: NewUploadOptions,
   ): Promise<Upload> {
-    return this.place(uploader, description, id, (place) =>
+    const { idempotency = null } = options
+    return this.place({ id, uploader, description, idempotency }, (place) =>
       this.#records.insertReceiving(id, uploader.owner, description, place, options),
     )
   }
@@ -33,27 +34,33 @@ export class Placement {
    * @param insert answers null when there is no place for the upload
    */
   async place<T>(
-    uploader: Uploader,
-    description: UploadDescription,
-    id: string,
+    upload: {
+      id: string
+      uploader: Uploader
+      description: UploadDescription
+      idempotency: Idempotency | null
+    },
     insert: (place: Place | null) => Promise<T | null>,
   ): Promise<T> {
+    const { id, uploader, description, idempotency } = upload
     // A part of a concatenation is no file of any package.
     const wanted = description.concat === 'partial' ? { packageId: null, label: null } : description
     const inserted = await tryTwice(async () => {
-      const place = await this.#membership.placeFor(uploader, wanted)
+      const place = await this.#membership.placeFor(uploader, wanted, () =>
+        this.#assertUnused(uploader.owner, idempotency),
+      )
       const done = await insert(place)
       if (done === null) await this.#assertPathFree(place, pathInPackage(description, id), id)
       return done
     })
     if (inserted !== null) return inserted
-    throw new AppError(
-      'CONFLICT',
-      'The same request is being made twice at once. Send it again in a second.',
-      {
-        retryAfterSeconds: 1,
-      },
-    )
+    throw madeTwice()
+  }
+
+  /** What has come before must not make a package again, when its own is finalized. @throws CONFLICT */
+  async #assertUnused(owner: string, idempotency: Idempotency | null): Promise<void> {
+    if (idempotency === null) return
+    if ((await this.#records.findByIdempotencyKey(owner, idempotency.key)) !== null) throw madeTwice()
   }
 
   /**
@@ -109,6 +116,16 @@ export class Placement {
       { details: { upload_id: other.id, package_id: place.packageId, relative_path: path } },
     )
   }
+}
+
+function madeTwice(): AppError {
+  return new AppError(
+    'CONFLICT',
+    'The same request is being made twice at once. Send it again in a second.',
+    {
+      retryAfterSeconds: 1,
+    },
+  )
 }
 
 /** Once more when the first time there was no place: what was in the way may have gone. */

@@ -90,6 +90,7 @@ export interface WholeUpload {
   id: string
   owner: string
   description: UploadDescription
+  idempotency?: Idempotency | null
   place: Place | null
   sizeBytes: number
   digests: Digests
@@ -178,7 +179,7 @@ export class Records {
 
   /**
    * Records uploads that arrived whole, from nothing to ready, in one statement. Those for which there is no place in their
-   * package are left out.
+   * package, or whose idempotency key was used before, are left out.
    *
    * @returns for each, in order, its own object when another blob already holds the same content; null when it was left out;
    * QUOTA_EXCEEDED when its owner has no room for it
@@ -381,7 +382,7 @@ export class Records {
   }
 
   /**
-   * A new upload that is to be put together from others, which are whole. Its lease is taken.
+   * A new upload that is to be put together from others, which are whole.
    *
    * @returns null when there is no place for it, as `insertReceiving`
    * @throws GONE for a part that has ended, QUOTA_EXCEEDED
@@ -392,7 +393,7 @@ export class Records {
     description: UploadDescription & { sizeBytes: number },
     place: Place | null,
     partialIds: readonly string[],
-    lease: { holder: string; seconds: number },
+    options: NewUploadOptions,
   ): Promise<Upload | null> {
     let countedBytes = 0
     const insert = this.#transaction(async (transaction) => {
@@ -402,14 +403,11 @@ export class Records {
       countedBytes = await bytesOfParts(transaction, owner, partialIds)
       const limits = limitsForTrigger(withMoreBytes(this.#quota, countedBytes))
       const inserted = await transaction.$queryRaw<{ id: string }[]>(
-        insertReceiving(
-          id,
-          owner,
-          description,
-          place,
-          { lease },
-          { columns: Prisma.sql`id`, lifetimes: this.#lifetimes, limits },
-        ),
+        insertReceiving(id, owner, description, place, options, {
+          columns: Prisma.sql`id`,
+          lifetimes: this.#lifetimes,
+          limits,
+        }),
       )
       if (inserted.length === 0) return null
       await transaction.$executeRaw`

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
   announcedBytes,
+  askedOf,
   assertTusVersion,
   bodyChecksum,
   byteCount,
@@ -352,6 +353,49 @@ describe('what a creation describes', () => {
         const description = outcome(() => describeUpload({ 'upload-length': '1', 'upload-metadata': header }))
         if (typeof description === 'string') expect(description).toBe('INVALID_INPUT')
       }),
+    )
+  })
+})
+
+describe('what a creation asks for', () => {
+  const PAIRS = fc.uniqueArray(fc.tuple(fc.stringMatching(/^[a-z]{1,8}$/), fc.string()), {
+    selector: ([key]) => key,
+    maxLength: 6,
+  })
+  const written = (pairs: readonly (readonly [string, string])[], separator = ',') =>
+    pairs.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join(separator)
+
+  test('is the same in whichever order its metadata comes, and other when anything else is', () => {
+    fc.assert(
+      fc.property(PAIRS, fc.nat(), (pairs, length) => {
+        const creation = { 'upload-length': String(length), 'upload-metadata': written(pairs) }
+        const asked = askedOf(creation)
+        expect(askedOf({ ...creation, 'upload-metadata': written(pairs.toReversed(), ', ') })).toEqual(asked)
+        expect(askedOf({ ...creation, 'idempotency-key': 'k', 'content-type': 'x', date: 'now' })).toEqual(
+          asked,
+        )
+        for (const other of [
+          { 'upload-length': String(length + 1) },
+          { 'upload-length': undefined, 'upload-defer-length': '1' },
+          { 'upload-metadata': written([...pairs, ['longer-than-any', 'x']]) },
+          { 'upload-concat': 'partial' },
+        ])
+          expect(askedOf({ ...creation, ...other })).not.toEqual(asked)
+      }),
+    )
+  })
+
+  test('names the parts of a concatenation by their paths, in order', () => {
+    const final = (urls: string) => askedOf({ 'upload-concat': `final;${urls}` })
+    expect(final('https://a.example/uploads/0a /uploads/0b')).toEqual(
+      final('/uploads/0a http://b/uploads/0b'),
+    )
+    expect(final('/uploads/0b /uploads/0a')).not.toEqual(final('/uploads/0a /uploads/0b'))
+  })
+
+  test('an empty Upload-Metadata is as good as none', () => {
+    expect(askedOf({ 'upload-length': '1', 'upload-metadata': '' })).toEqual(
+      askedOf({ 'upload-length': '1' }),
     )
   })
 })

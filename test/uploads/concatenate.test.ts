@@ -447,7 +447,7 @@ describe('what was interrupted goes on', () => {
   async function recorded(parts: string[], sizeBytes: number, lease = { holder: 'dead', seconds: 600 }) {
     const id = randomId()
     const description = { ...finalOf(parts), sizeBytes }
-    await here.records.insertConcatenation(id, 'somebody', description, null, parts, lease)
+    await here.records.insertConcatenation(id, 'somebody', description, null, parts, { lease })
     return id
   }
 

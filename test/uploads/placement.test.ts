@@ -318,6 +318,45 @@ describe('an Idempotency-Key', () => {
     expect((await ground.stored()).tmp).toHaveLength(2)
   })
 
+  test.each([
+    ['in no package', false, 'a.csv'],
+    ['in one, by their paths', true, 'a.csv'],
+    ['in one, without a name', true, null],
+  ])(
+    'on a hundred small files %s, in opposite order on two instances: each once, and nobody waits for ever',
+    async (_, isPlaced, filename) => {
+      for (let round = 0; round < 5; round += 1) {
+        const packageId = await aPackage()
+        const wholes = () =>
+          Array.from({ length: 100 }, (_, i) => ({
+            ...aWhole(packageId, `${i}`),
+            description: aFile(7, { packageId, filename, relativePath: filename && `${i}` }),
+            ...(isPlaced ? {} : { place: null }),
+            idempotency: { key: `${round} ${i}`, digest: 'digest' },
+          }))
+        const [first, second] = await Promise.all([
+          here.records.insertWhole(wholes()),
+          there.records.insertWhole(wholes().reverse()),
+        ])
+        expect([...first, ...second].filter((one) => one !== null)).toHaveLength(100)
+        expect(await here.records.insertWhole(wholes())).toEqual(Array(100).fill(null))
+        const rows = await ground.rows(
+          `SELECT DISTINCT idempotency_key FROM uploads WHERE idempotency_key LIKE $1 AND idempotency_digest = 'digest'`,
+          [`${round} %`],
+        )
+        expect(rows).toHaveLength(100)
+      }
+      expect(await ground.rows('SELECT FROM uploads')).toHaveLength(500)
+    },
+  )
+
+  test('twice in one batch: the first of them', async () => {
+    const packageId = await aPackage()
+    const one = () => ({ ...aWhole(packageId, 'a'), place: null, idempotency: { key: 'k', digest: 'd' } })
+    const inserted = await here.records.insertWhole([one(), one(), { ...one(), owner: 'somebody else' }])
+    expect(inserted.map((result) => result !== null)).toEqual([true, false, true])
+  })
+
   test('by ten at once on two instances: one upload, and no bytes\u2019 place too many', async () => {
     for (const key of ['a', 'b', 'c']) {
       const begun = await Promise.allSettled(
