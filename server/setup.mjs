@@ -3,7 +3,7 @@
 //
 // Plain JavaScript that imports only `node:` modules, as it runs before anything is installed or compiled.
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const NEEDED_NODE = [20, 19]
+const TYPES = 'client/api/generated/openapi.ts'
 const isForTests = process.argv.includes('--test')
 
 async function main() {
@@ -37,8 +38,23 @@ async function main() {
     output: 'prisma/generated/client.ts',
     command: ['prisma', 'generate', '--config', 'prisma/prisma.config.ts'],
   })
+  // The client's types are made of what the server says of itself, so it is compiled before there are any.
   await step({
-    title: 'Compiling the server',
+    title: 'Compiling the server for its description',
+    inputs: [
+      'server',
+      'prisma/generated',
+      'tsconfig.json',
+      'package-lock.json',
+      'client/api/generate-types.mjs',
+    ],
+    output: TYPES,
+    command: ['tsc', '-p', '.', '--noCheck'],
+    afterwards: () =>
+      run("Generating the client's types", process.execPath, ['client/api/generate-types.mjs']),
+  })
+  await step({
+    title: 'Compiling server and clients',
     inputs: ['server', 'test', 'client', 'prisma/generated', 'tsconfig.json', 'package-lock.json'],
     output: 'dist/server/main.js',
     command: ['tsc', '-p', '.'],
@@ -81,11 +97,11 @@ function arePackagesInstalled() {
  * `inputs` are files and folders; `output` is a file that the tool makes.
  */
 async function step({ title, inputs, output, command: [tool, ...args], afterwards }) {
-  const stamp = path.join('dist', '.setup', tool)
+  const stamp = path.join('dist', '.setup', title.replaceAll(/\W+/g, '-').toLowerCase())
   const fingerprint = fingerprintOf(inputs)
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return
   await run(title, path.join('node_modules', '.bin', tool), args)
-  afterwards?.()
+  await afterwards?.()
   mkdirSync(path.dirname(stamp), { recursive: true })
   writeFileSync(stamp, fingerprint)
 }
@@ -113,7 +129,7 @@ function removeOrphans() {
   for (const file of ['server', 'test', 'client', 'prisma'].flatMap((room) =>
     filesUnder(path.join('dist', room)),
   )) {
-    const source = path.relative('dist', file).replace(/\.js(\.map)?$/, '.ts')
+    const source = path.relative('dist', file).replace(/(\.js(\.map)?|\.d\.ts)$/, '.ts')
     if (source.endsWith('.ts') && !existsSync(source)) rmSync(file)
   }
 }
@@ -149,6 +165,26 @@ const NEEDS = [
     setting: 'put its program in the PATH',
     mustBeThere: process.env.REQUIRE_NGINX === '1',
   },
+  {
+    name: 'Python with requests and tuspy',
+    // Debian's packages are for Debian's Python, and another one may come before it in the PATH.
+    isThere: () =>
+      ['requests', 'tusclient.client'].every((module) =>
+        ['python3', '/usr/bin/python3'].some((python) => succeeds(python, '-c', `import ${module}`)),
+      ),
+    debianPackages: ['python3-requests', 'python3-tuspy'],
+    tests: 'the recipes in Python (docs/recipes)',
+    setting: 'pip install requests tuspy',
+    mustBeThere: process.env.REQUIRE_RECIPES === '1',
+  },
+  {
+    name: 'R with httr2',
+    isThere: () => succeeds('Rscript', '-e', 'library(httr2); library(jsonlite)'),
+    debianPackages: ['r-base-core', 'r-cran-httr2', 'r-cran-jsonlite'],
+    tests: 'the recipe in R (docs/recipes)',
+    setting: 'install.packages(c("httr2", "jsonlite")) in an R whose Rscript is in the PATH',
+    mustBeThere: process.env.REQUIRE_RECIPES === '1',
+  },
 ]
 
 /** Looks for NEEDS, and installs what is missing where we may: as root on Debian and its kin. */
@@ -172,6 +208,10 @@ async function provideForTests() {
     if (mustBeThere) stop(`There is no ${name} for ${tests}. ${advice}`)
     console.log(`There is no ${name}: ${tests} will be skipped. ${advice}`)
   }
+}
+
+function succeeds(program, ...args) {
+  return spawnSync(program, args).status === 0
 }
 
 function isProgram(name) {

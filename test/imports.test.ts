@@ -186,14 +186,21 @@ const ROOMS: Record<string, Room> = {
     rooms: [...PURE, 'ops'],
     packages: ['express', 'node:crypto', 'node:http', 'node:stream'],
   },
+  idempotency: {
+    files: /^server\/dialects\/idempotency\.ts$/,
+    rooms: [...HTTP, 'intake'],
+    types: ['records'],
+    packages: ['canonicalize', 'node:crypto'],
+  },
   'tus dialect': {
     files: /^server\/dialects\/tus(-[a-z-]+)?\.ts$/,
-    rooms: [...HTTP, 'intake'],
+    rooms: [...HTTP, 'intake', 'idempotency', 'problem'],
+    types: ['records'],
     packages: ['@tus/server', 'express', 'node:async_hooks', 'node:stream', 'node:stream/promises'],
   },
   'other dialects': {
     files: /^server\/dialects\/(one-shot|multipart|session|content-range)(-[a-z]+)?\.ts$/,
-    rooms: [...HTTP, 'intake'],
+    rooms: [...HTTP, 'intake', 'idempotency'],
     types: ['digests', 'records'],
     packages: [
       '@fastify/busboy',
@@ -308,7 +315,38 @@ const ROOMS: Record<string, Room> = {
   // ---- Beside the server
   'set-up': { files: /^server\/setup\.mjs$/, rooms: [], packages: ['node:*'] },
   'dashboard build': { files: /^client\/dashboard\/vite\.config\.ts$/, rooms: [], packages: ['vite'] },
-  dashboard: { files: /^client\/dashboard\//, rooms: [], packages: ['@uppy/*', 'tus-js-client'] },
+  words: { files: /^client\/format\.ts$/, rooms: [], packages: [] },
+  dashboard: { files: /^client\/dashboard\//, rooms: ['words'], packages: ['@uppy/*', 'tus-js-client'] },
+
+  // ---- The clients, which know of the server only what openapi.json says
+  'type generator': {
+    files: /^client\/api\/generate-types\.mjs$/,
+    rooms: ['compiled description'],
+    packages: ['openapi-typescript', 'node:*'],
+  },
+  'compiled description': { files: /^dist\/server\/openapi\.js$/, rooms: [], packages: [] },
+  'client for Node': {
+    files: /^client\/api\/node\//,
+    rooms: ['client', 'words'],
+    packages: ['tus-js-client', 'undici', 'node:*'],
+  },
+  client: { files: /^client\/api\//, rooms: ['words'], packages: ['eventsource-parser', 'tus-js-client'] },
+  'command line': {
+    files: /^client\/cli\//,
+    rooms: ['client', 'client for Node', 'words'],
+    packages: [
+      'cli-truncate',
+      'commander',
+      'log-update',
+      'open',
+      'picocolors',
+      'picomatch',
+      'proper-lockfile',
+      'string-width',
+      'undici',
+      'node:*',
+    ],
+  },
 }
 
 // ---- Reading the sources --------------------------------------------------------------------------------------------
@@ -477,7 +515,7 @@ describe('the rooms', () => {
 
   test('leave the environment to the config', () => {
     const readers = sources.filter(({ reads }) => reads.has('process.env')).map(({ file }) => file)
-    expect(readers).toEqual(['server/config.ts', 'server/setup.mjs'])
+    expect(readers).toEqual(['client/cli/settings.ts', 'server/config.ts', 'server/setup.mjs'])
   })
 
   test('leave the clock out of what is pure', () => {

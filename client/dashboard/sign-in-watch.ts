@@ -1,9 +1,9 @@
 // Who is signed in: asked of the server, shown at the top, and watched until it ends.
 
+import { formatTimeLeft } from '../format.js'
 import { type Account, nameIn, phaseOf } from './account.js'
 import { whoseIs } from './api.js'
 import { byId } from './element.js'
-import { formatTimeLeft } from './format.js'
 
 const LOOK_MS = 5_000
 

@@ -1,8 +1,6 @@
 // One staged file on the page. A row is built once and then brought up to date, so that a poll disturbs neither the
 // focus nor a "Copied" that is still to be read.
 
-import { copyButton } from './copy-button.js'
-import { element, setText } from './element.js'
 import {
   formatBytes,
   formatExactBytes,
@@ -10,7 +8,9 @@ import {
   formatProgress,
   formatTimeLeft,
   percentArrived,
-} from './format.js'
+} from '../format.js'
+import { copyButton } from './copy-button.js'
+import { element, setText } from './element.js'
 import type { Presence, Report, UploadState } from './report.js'
 
 export interface RowActions {

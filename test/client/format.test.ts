@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   formatBytes,
+  formatDuration,
   formatExactBytes,
   formatMoment,
   formatProgress,
   formatTimeLeft,
   percentArrived,
-} from '../../client/dashboard/format.js'
+} from '../../client/format.js'
 
 describe('sizes', () => {
   test.each([
@@ -68,5 +69,21 @@ describe('times', () => {
     expect(formatMoment(new Date('2026-11-30T13:05:00Z'), 'en-GB', 'Europe/Berlin')).toBe(
       '30 Nov 2026, 14:05 CET',
     )
+  })
+})
+
+describe('lengths of time', () => {
+  test.each([
+    [-5, '0 s'],
+    [0.4, '0 s'],
+    [59, '59 s'],
+    [59.6, '1 min'],
+    [200, '3 min 20 s'],
+    [3_600, '1 h'],
+    [7_500, '2 h 5 min'],
+    [86_400 + 3 * 3_600, '1 day 3 h'],
+    [10 * 86_400, '10 days'],
+  ])('%d seconds read "%s"', (seconds, words) => {
+    expect(formatDuration(seconds)).toBe(words)
   })
 })

@@ -60,6 +60,29 @@ export function formatTimeLeft(seconds: number): string {
   return `in ${count((seconds + 3_600) / 86_400, 'day')}`
 }
 
+/** A length of time in one unit, rounded down: "45 s", "12 min", "5 h", "29 d". For columns. */
+export function formatShortDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  if (whole < 60) return `${whole} s`
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min`
+  return whole < 2 * 86_400 ? `${Math.floor(whole / 3_600)} h` : `${Math.floor(whole / 86_400)} d`
+}
+
+/** A length of time in two units at most: "45 s", "3 min 20 s", "2 h 5 min", "3 days 4 h". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 60) return `${whole} s`
+  if (whole < 3_600) return inTwo(whole, 60, 'min', 1, 's')
+  if (whole < 86_400) return inTwo(whole, 3_600, 'h', 60, 'min')
+  return inTwo(whole, 86_400, whole < 2 * 86_400 ? 'day' : 'days', 3_600, 'h')
+}
+
+function inTwo(seconds: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
+  const rest = Math.floor((seconds % large) / small)
+  const whole = `${Math.floor(seconds / large)} ${largeUnit}`
+  return rest === 0 ? whole : `${whole} ${rest} ${smallUnit}`
+}
+
 /** A moment in the reader's own time zone, with the zone named: "30 Nov 2026, 14:05 CET". */
 export function formatMoment(at: Date, locale?: string, timeZone?: string): string {
   return new Intl.DateTimeFormat(locale, {

@@ -1,0 +1,163 @@
+// The event log as an iterator: over pages, restarts, silence and slow readers.
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Antipasto } from '../../../client/api/antipasto.js'
+import type { Event } from '../../../client/api/types.js'
+import { startServer, type TestServer } from '../../support/server.js'
+import { type OddServer, startOddServer } from './odd-server.js'
+
+describe('the log of a server', () => {
+  let server: TestServer
+  let antipasto: Antipasto
+
+  beforeAll(async () => {
+    server = await startServer()
+    antipasto = new Antipasto({ url: server.url, token: server.key })
+    for (let number = 0; number < 3; number += 1) await antipasto.packages.create({ name: `P${number}` })
+  }, 60_000)
+
+  afterAll(() => server.dispose())
+
+  test('is read up to its end, and gone on with from there', async () => {
+    const all = await allOf(antipasto.events())
+    expect(all.map(({ type }) => type)).toEqual(Array(3).fill('package.created.v1'))
+    expect(await allOf(antipasto.events({ since: all[0]?.sequence ?? 0 }))).toEqual(all.slice(1))
+    expect(await allOf(antipasto.events({ since: all[2]?.sequence ?? 0 }))).toEqual([])
+  })
+
+  test('is followed over kills of the server: none is missed, none comes twice', async () => {
+    const names: string[] = []
+    const seen: Event[] = []
+    const waits: string[] = []
+    const controller = new AbortController()
+    const following = (async () => {
+      const { signal } = controller
+      for await (const event of antipasto.events({
+        follow: true,
+        signal,
+        onWait: ({ error }) => waits.push(error.name),
+      })) {
+        seen.push(event)
+      }
+    })()
+    for (let round = 0; round < 3; round += 1) {
+      for (let number = 0; number < 20; number += 1) {
+        names.push(`R${round}-${number}`)
+        await antipasto.packages.create({ name: `R${round}-${number}` })
+        if (number === 10) await server.restart()
+      }
+    }
+    while (seen.length < 63) await new Promise((resolve) => setTimeout(resolve, 50))
+    controller.abort(new Error('seen enough'))
+    await expect(following).rejects.toThrow('seen enough')
+    const named = seen.map(({ data }) => ('name' in data ? data.name : ''))
+    expect(named).toEqual(['P0', 'P1', 'P2', ...names])
+    expect(seen.map(({ sequence }) => sequence)).toEqual([...new Set(seen.map(({ sequence }) => sequence))])
+    expect(waits.length).toBeGreaterThan(0)
+    expect(await allOf(antipasto.events())).toEqual(seen)
+  }, 120_000)
+
+  test('lets go of its connection when nobody takes more', async () => {
+    for await (const event of antipasto.events({ follow: true })) {
+      expect(event.type).toBe('package.created.v1')
+      break
+    }
+    // A reader that stayed would hold the server's stop up.
+    expect(await server.stop()).toBe(0)
+    await server.restart()
+  }, 60_000)
+
+  test('is refused at once to who may not read it', async () => {
+    const stranger = new Antipasto({ url: server.url, token: 'ap_wrong' })
+    await expect(stranger.events({ follow: true }).next()).rejects.toMatchObject({ name: 'Unauthorized' })
+  })
+})
+
+describe('a stream', () => {
+  let server: OddServer
+
+  /** What each connection is sent, in turn; `null` leaves it open and silent. */
+  async function serve(...connections: (string | null)[][]): Promise<Antipasto> {
+    const asked: (string | undefined)[] = []
+    server = await startOddServer((request, response) => {
+      asked.push(String(request.headers['last-event-id']))
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const pieces = connections[asked.length - 1] ?? []
+      for (const piece of pieces) if (piece !== null) response.write(piece)
+      if (!pieces.includes(null)) response.end()
+    })
+    lastEventIds = asked
+    return new Antipasto({ url: server.url })
+  }
+  let lastEventIds: (string | undefined)[] = []
+
+  const frame = (sequence: number) =>
+    `id: ${sequence}\nevent: x\ndata: {"sequence":${sequence},"type":"x"}\n\n`
+
+  test('that breaks in the middle of an event gets that event whole the next time', async () => {
+    const antipasto = await serve(
+      [frame(3), frame(5).slice(0, 20)],
+      [frame(5), frame(5), frame(4), frame(6), null],
+    )
+    const events = antipasto.events({ follow: true, since: 2 })
+    expect(await take(events, 3)).toEqual([3, 5, 6])
+    expect(lastEventIds).toEqual(['2', '3'])
+    await events.return()
+    await server.close()
+  })
+
+  test('that falls silent is begun anew', async () => {
+    const antipasto = await serve([frame(1), null], [frame(2), null])
+    const waits: Error[] = []
+    const events = antipasto.events({
+      follow: true,
+      silenceSeconds: 0.3,
+      onWait: ({ error }) => waits.push(error),
+    })
+    expect(await take(events, 2)).toEqual([1, 2])
+    expect(waits.map(({ message }) => message)).toEqual([
+      `${new URL(server.url).host} has been silent for 0.3 seconds.`,
+    ])
+    await events.return()
+    await server.close()
+  })
+
+  test('waits for a reader that is slower than its silence', async () => {
+    const antipasto = await serve([frame(1), null])
+    const events = antipasto.events({ follow: true, silenceSeconds: 0.2 })
+    expect(await take(events, 1)).toEqual([1])
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(lastEventIds).toHaveLength(1)
+    await events.return()
+    await server.close()
+  })
+
+  test('of something else than events is foreign', async () => {
+    const antipasto = await serve(['data: hello\n\n', null])
+    const controller = new AbortController()
+    const waits: Error[] = []
+    const { signal } = controller
+    const onWait = ({ error }: { error: Error }) => {
+      waits.push(error)
+      controller.abort(new Error('enough'))
+    }
+    await expect(antipasto.events({ follow: true, signal, onWait }).next()).rejects.toThrow('enough')
+    expect(waits).toMatchObject([{ name: 'ForeignAnswer', message: expect.stringContaining('"hello"') }])
+    await server.close()
+  })
+})
+
+async function take(events: AsyncGenerator<Event>, count: number): Promise<number[]> {
+  const sequences: number[] = []
+  while (sequences.length < count) {
+    const { value } = await events.next()
+    sequences.push((value as Event).sequence)
+  }
+  return sequences
+}
+
+async function allOf<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
