@@ -187,7 +187,7 @@ describe('What Node would treat in its own way', () => {
 })
 
 describe('Who takes too long', () => {
-  test.each([
+  test.concurrent.each([
     ['says nothing', '', {}],
     ['stops in the headers', `GET /quick HTTP/1.1\r\n${HOST}`, {}],
     ['sends a byte of them now and then', `GET /quick HTTP/1.1\r\n${HOST}X: `, { everyMs: 50, more: 'a' }],
@@ -199,7 +199,7 @@ describe('Who takes too long', () => {
     expect(ms).toBeLessThan(5_000)
   })
 
-  test('with the rest of a body that nobody needs loses the connection after ten seconds', async () => {
+  test.concurrent('with the rest of a body that nobody needs loses the connection after ten seconds', async () => {
     const sent = `GET /quick HTTP/1.1\r\n${HOST}Content-Length: 1000\r\n\r\n`
     const { heard, ms } = await untilClosed(sent, { everyMs: 200, more: 'a' })
     expect(heard).toContain('quick')
@@ -207,7 +207,7 @@ describe('Who takes too long', () => {
     expect(ms).toBeLessThan(14_000)
   })
 
-  test('on an open connection between two requests is let wait', async () => {
+  test.concurrent('on an open connection between two requests is let wait', async () => {
     const socket = net.connect({ port: served.port, host: '127.0.0.1' })
     let heard = ''
     socket.on('data', (chunk) => {

@@ -347,42 +347,18 @@ describe('while a check runs', () => {
     expect(late.status).toBe(409)
     expect(late.body.toString()).toContain(refused)
   })
-
-  test('four run at once, and the others wait for their turn; a client waits for twenty seconds', async () => {
-    const begin = performance.now()
-    const answers: Promise<Answer>[] = []
-    const ids: string[] = []
-    for (let i = 0; i < 9; i += 1) {
-      const id = await place.tus.begin(small.byteLength, { filename: `held-${i}.csv` })
-      ids.push(id)
-      answers.push(place.tus.patch(id, 0, small))
-    }
-    const running = async () => {
-      const files = await readdir(place.scanner.folder)
-      return ids.filter((id) => files.includes(`${id}.pid`))
-    }
-    await eventually('four checks', async () => ((await running()).length === 4 ? true : undefined))
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(9).fill(204))
-    expect(performance.now() - begin).toBeGreaterThan(19_000)
-    // Longer than a lease lasts that nobody renews; and a HEAD, which looks for what was forgotten, changes nothing.
-    for (const id of ids) expect((await place.tus.head(id)).status).toBe(200)
-    expect(await running()).toHaveLength(4)
-    await place.scanner.release()
-    for (const id of ids) await place.until(id, 'ready')
-    const asked = await place.scanner.asked()
-    expect(ids.map((id) => asked.filter((name) => name === id).length)).toEqual(Array(9).fill(1))
-  }, 60_000)
 })
 
-describe('a check without an answer', () => {
+// Each has a server of its own, and waits for most of its time: so they wait together.
+describe('a check on a server of its own', () => {
   const warnings = (server: TestServer) =>
     server
       .logs()
       .split('\n')
       .filter((line) => line.includes('the content check gave no answer'))
 
-  test('in time is ended, and asked again', async () => {
-    const place = await newPlace({ ON_READY_TIMEOUT: '1s' })
+  test.concurrent('without an answer in time is ended, and asked again', async () => {
+    const place = await newPlace({ ON_READY_TIMEOUT: '2s' })
     try {
       const id = await place.tus.begin(small.byteLength, { filename: 'first-hangs.csv' })
       expect((await place.tus.patch(id, 0, small)).status).toBe(204)
@@ -390,13 +366,13 @@ describe('a check without an answer', () => {
       await place.until(id, 'ready')
       expect(await place.scanner.asked()).toEqual([id, id])
       expect(warnings(place.server)).toHaveLength(1)
-      expect(warnings(place.server)[0]).toContain('within 1 seconds')
+      expect(warnings(place.server)[0]).toContain('within 2 seconds')
     } finally {
       await place.dispose()
     }
-  })
+  }, 60_000)
 
-  test('since there is no such command is asked again, later and later, till there is one', async () => {
+  test.concurrent('without an answer since there is no such command is asked again, later and later, till there is one', async () => {
     const scanner = await newScanner()
     const command = path.join(scanner.folder, 'later')
     const server = await startServer({ env: { ON_READY_COMMAND: command } })
@@ -420,7 +396,7 @@ describe('a check without an answer', () => {
     }
   }, 60_000)
 
-  test('since the server was killed is asked again after the next start', async () => {
+  test.concurrent('without an answer since the server was killed is asked again after the next start', async () => {
     const place = await newPlace()
     try {
       const id = await sendAside(place.tus, 'held.csv', large)
@@ -439,9 +415,9 @@ describe('a check without an answer', () => {
     } finally {
       await place.dispose()
     }
-  })
+  }, 60_000)
 
-  test('since the server is stopped leaves no command behind, and is asked again after the next start', async () => {
+  test.concurrent('without an answer since the server is stopped leaves no command behind, and is asked again after the next start', async () => {
     const place = await newPlace()
     try {
       const id = await sendAside(place.tus, 'held.csv', large)
@@ -463,7 +439,37 @@ describe('a check without an answer', () => {
     } finally {
       await place.dispose()
     }
-  })
+  }, 60_000)
+
+  test.concurrent('is one of four that run at once, and the others wait for their turn; a client waits for twenty seconds', async () => {
+    const place = await newPlace()
+    try {
+      const begin = performance.now()
+      const answers: Promise<Answer>[] = []
+      const ids: string[] = []
+      for (let i = 0; i < 9; i += 1) {
+        const id = await place.tus.begin(small.byteLength, { filename: `held-${i}.csv` })
+        ids.push(id)
+        answers.push(place.tus.patch(id, 0, small))
+      }
+      const running = async () => {
+        const files = await readdir(place.scanner.folder)
+        return ids.filter((id) => files.includes(`${id}.pid`))
+      }
+      await eventually('four checks', async () => ((await running()).length === 4 ? true : undefined))
+      expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(9).fill(204))
+      expect(performance.now() - begin).toBeGreaterThan(19_000)
+      // Longer than a lease lasts that nobody renews; and a HEAD, which looks for what was forgotten, changes nothing.
+      for (const id of ids) expect((await place.tus.head(id)).status).toBe(200)
+      expect(await running()).toHaveLength(4)
+      await place.scanner.release()
+      for (const id of ids) await place.until(id, 'ready')
+      const asked = await place.scanner.asked()
+      expect(ids.map((id) => asked.filter((name) => name === id).length)).toEqual(Array(9).fill(1))
+    } finally {
+      await place.dispose()
+    }
+  }, 60_000)
 })
 
 describeS3('a check on S3', () => {
