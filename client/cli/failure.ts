@@ -9,6 +9,7 @@ import {
   LocalFileFailed,
   Unauthorized,
 } from '../api/errors.js'
+import { fileWords } from '../api/node/file-words.js'
 import { CommandFailed, EXIT, Interrupted } from './exit-code.js'
 import { plainText } from './plain-text.js'
 import type { TokenSource } from './settings.js'
@@ -60,7 +61,7 @@ const CODE_OF_EXIT: Partial<Record<number, string>> = {
 
 function messageOf(error: unknown): string {
   const system = systemErrorOf(error)
-  if (system !== null) return fileErrorWords(system)
+  if (system !== null) return fileWords(system.code, system.path ?? 'A file')
   if (!(error instanceof Error || isErrorLike(error))) return 'Something failed that has no name.'
   return isKnown(error) ? error.message : `A fault of this program: ${error.message}`
 }
@@ -104,7 +105,6 @@ function isKnown(error: Error): boolean {
 export interface SystemError {
   code: string
   path: string | null
-  message: string
 }
 
 /** An error of the system's about a file; null for any other. */
@@ -112,30 +112,7 @@ export function systemErrorOf(error: unknown): SystemError | null {
   if (!isErrorLike(error) || !('code' in error) || !('syscall' in error)) return null
   if (typeof error.code !== 'string') return null
   const path = 'path' in error && typeof error.path === 'string' ? error.path : null
-  return { code: error.code, path, message: error.message }
-}
-
-/** One sentence for what the system says about a file. */
-export function fileErrorWords({ code, path, message }: SystemError): string {
-  const words = FILE_ERROR_WORDS[code]
-  if (words === undefined) return `${message} (${code})`
-  return path === null ? `${words}.` : `${words}: ${path}`
-}
-
-const FILE_ERROR_WORDS: Partial<Record<string, string>> = {
-  ENOENT: 'There is no such file',
-  EACCES: 'The file may not be opened by you',
-  EPERM: 'The system does not allow it',
-  EISDIR: 'This is a folder',
-  ENOTDIR: 'A part of the path is not a folder',
-  ELOOP: 'The symbolic links go in a circle',
-  ENAMETOOLONG: 'The name is too long for this disk',
-  ENOSPC: 'The disk is full',
-  EDQUOT: 'Your quota on this disk is used up',
-  EROFS: 'The disk can only be read',
-  EIO: 'The disk failed',
-  EMFILE: 'Too many files are open',
-  ENFILE: 'Too many files are open on this computer',
+  return { code: error.code, path }
 }
 
 // `instanceof Error` is false for Node's own errors where the code runs in a realm of its own, as in tests.

@@ -4,13 +4,13 @@ import { mkdir, stat } from 'node:fs/promises'
 import nodePath from 'node:path'
 import { formatBytes, formatDuration } from '../../format.js'
 import { CommandFailed, EXIT, type ExitCode } from '../exit-code.js'
+import { writeTrouble } from '../file-trouble.js'
 import { plainText } from '../plain-text.js'
 import { openProgress } from '../progress/open.js'
 import type { Progress } from '../progress/progress.js'
 import { sameCommand } from '../same-command.js'
 import type { Session } from '../session.js'
 import { readTarget, type Target } from '../targets.js'
-import { diskTrouble } from './disk-trouble.js'
 import { find } from './find.js'
 import { type Pulled, pullFile, whyNot } from './pull-file.js'
 import { exitCodeOfPull, type PullSummary, pullFiles, stopWords } from './pull-files.js'
@@ -117,7 +117,7 @@ async function folderFor(target = '.'): Promise<TargetFolder> {
 
 /** In the words of what was to be written, where the file system is the one that refuses. */
 function refusalOf(error: unknown, path: string): unknown {
-  if (diskTrouble(error) === null) return error
+  if (writeTrouble(error) === null) return error
   return new CommandFailed(`${plainText(path)} can't be written: ${whyNot(error)}.`, {
     hint: 'What has arrived is kept: the same command goes on from there.',
     cause: error,

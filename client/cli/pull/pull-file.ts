@@ -5,10 +5,10 @@ import { DigestMismatch, LocalFileDiffers } from '../../api/errors.js'
 import { downloadUrlToPath } from '../../api/node/download.js'
 import { formatBytes } from '../../format.js'
 import { failureOf } from '../failure.js'
+import { writeTrouble } from '../file-trouble.js'
 import { plainText } from '../plain-text.js'
 import type { Progress } from '../progress/progress.js'
 import { waitWords } from '../progress/wait-words.js'
-import { diskTrouble } from './disk-trouble.js'
 import type { RemoteFile } from './remote-file.js'
 
 export interface PullOptions {
@@ -76,7 +76,7 @@ export async function pullFile(
 
 /** Why a file was not pulled, in words that end a sentence, without a full stop. */
 export function whyNot(error: unknown): string {
-  return diskTrouble(error) ?? failureOf(error).message.replace(/\.$/, '')
+  return writeTrouble(error) ?? failureOf(error).message.replace(/\.$/, '')
 }
 
 /** True when a file here, or what came, is something else than the server has. */

@@ -3,9 +3,9 @@
 import { ConnectionFailed, ForeignAnswer, Unauthorized } from '../../api/errors.js'
 import { EXIT, type ExitCode } from '../exit-code.js'
 import { failureOf } from '../failure.js'
+import { isDiskFull, writeTrouble } from '../file-trouble.js'
 import { plainText } from '../plain-text.js'
 import { Queue } from '../push/queue.js'
-import { diskTrouble, isDiskFull } from './disk-trouble.js'
 import { isMismatch, type Pulled, type PullOptions, pullFile, whyNot } from './pull-file.js'
 import type { Listed } from './remote-file.js'
 import { type TargetFolder, UnsafePath } from './target-folder.js'
@@ -157,7 +157,7 @@ function isHopeless(error: unknown): boolean {
 
 /** Why the rest was not tried, as a sentence. */
 export function stopWords(stop: unknown): string {
-  return diskTrouble(stop) === null ? failureOf(stop).message : `${capital(whyNot(stop))}.`
+  return writeTrouble(stop) === null ? failureOf(stop).message : `${capital(whyNot(stop))}.`
 }
 
 function capital(text: string): string {

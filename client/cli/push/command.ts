@@ -8,13 +8,12 @@ import { Conflict } from '../../api/errors.js'
 import { formatBytes } from '../../format.js'
 import { CommandFailed, EXIT, type ExitCode, exitCodeOf } from '../exit-code.js'
 import { failureLine, failureOf } from '../failure.js'
+import { readTrouble, writeTrouble } from '../file-trouble.js'
 import { plainText } from '../plain-text.js'
 import { openProgress } from '../progress/open.js'
 import type { Progress } from '../progress/progress.js'
-import { diskTrouble } from '../pull/disk-trouble.js'
 import { sameCommand } from '../same-command.js'
 import type { Session } from '../session.js'
-import { fileTrouble } from './file-trouble.js'
 import { meetEndpoint, meetServer } from './first-contact.js'
 import { Journal } from './journal.js'
 import { nameFilter } from './name-filter.js'
@@ -76,7 +75,7 @@ export async function push(session: Session, paths: readonly string[], flags: Pu
   const journal = await Journal.open(nodePath.join(folder, journalName(endpoint)), {
     onFault: (error) =>
       progress.warn(
-        `What is sent can't be remembered in ${folder}: ${diskTrouble(error) ?? fileTrouble(error)}. Set ANTIPASTO_STATE_DIR to another folder; a push that breaks can't go on where it stopped otherwise.`,
+        `What is sent can't be remembered in ${folder}: ${writeTrouble(error) ?? readTrouble(error)}. Set ANTIPASTO_STATE_DIR to another folder; a push that breaks can't go on where it stopped otherwise.`,
       ),
   })
   const remote = new Remote(antipasto, place, signal)

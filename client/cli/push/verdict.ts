@@ -16,7 +16,7 @@ import {
   Unavailable,
 } from '../../api/errors.js'
 import { failureOf } from '../failure.js'
-import { fileTrouble, isFileTrouble } from './file-trouble.js'
+import { isFileTrouble, readTrouble } from '../file-trouble.js'
 import { asReason, type PushOutcome } from './outcome.js'
 
 /** Files after this one would meet the same: they aren't tried. Connections were waited for as long as anybody wanted. */
@@ -56,7 +56,7 @@ export function outcomeOf(error: unknown, path: string): PushOutcome {
     }
   }
   if (isFileTrouble(error) || error instanceof LocalFileFailed)
-    return { state: 'failed', reason: fileTrouble(error), error }
+    return { state: 'failed', reason: readTrouble(error), error }
   const { message, request_id: requestId, code } = failureOf(error)
   const request = code === 'INTERNAL' && requestId !== null ? ` (request ${requestId})` : ''
   return { state: 'failed', reason: asReason(message) + request, error }

@@ -1,9 +1,9 @@
 // --verify: after all was sent, the local files are read once more and held against what the server says it has.
 
+import { isFileTrouble, readTrouble } from '../file-trouble.js'
 import { plainText } from '../plain-text.js'
 import type { Progress } from '../progress/progress.js'
 import { digestFile } from '../verify/digest-file.js'
-import { fileTrouble, isFileTrouble } from './file-trouble.js'
 import type { Journal } from './journal.js'
 import type { Remote } from './remote.js'
 import type { FileSender } from './send-file.js'
@@ -65,7 +65,7 @@ async function faultOf(
     const here = await digestFile(file.path, reading)
     return here.sha256 === sha256 ? null : `its SHA-256 is ${here.sha256} here and ${sha256} there`
   } catch (error) {
-    if (isFileTrouble(error)) return fileTrouble(error)
+    if (isFileTrouble(error)) return readTrouble(error)
     throw error
   }
 }

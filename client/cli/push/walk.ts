@@ -4,7 +4,7 @@
 
 import { readdir, realpath, stat } from 'node:fs/promises'
 import nodePath from 'node:path'
-import { fileTrouble } from './file-trouble.js'
+import { readTrouble } from '../file-trouble.js'
 import type { NameFilter } from './name-filter.js'
 import { pathFault } from './path-rule.js'
 
@@ -87,7 +87,7 @@ class Tree {
     try {
       stats = await statOf(root)
     } catch (error) {
-      yield { kind: 'refused', path: root, reason: fileTrouble(error) }
+      yield { kind: 'refused', path: root, reason: readTrouble(error) }
       return
     }
     const name = nameOfRoot(root)
@@ -106,7 +106,7 @@ class Tree {
         stack.push({ ...listing, entries: await listFolder(path), next: 0, looks: [] })
         return null
       } catch (error) {
-        return { kind: 'refused', path, reason: `${fileTrouble(error)}; nothing in it was sent` } as const
+        return { kind: 'refused', path, reason: `${readTrouble(error)}; nothing in it was sent` } as const
       }
     }
     const fault = await enter(root, { relativePath, pathInRoot: '', isOutside: false })
@@ -170,7 +170,7 @@ class Tree {
       return {
         kind: 'refused',
         path,
-        reason: isBroken ? 'it is a symbolic link that leads to nothing' : fileTrouble(error),
+        reason: isBroken ? 'it is a symbolic link that leads to nothing' : readTrouble(error),
       }
     }
     if (stats.isDirectory()) return { kind: 'folder', entry, isLink: entry.type === 'link', id: idOf(stats) }
@@ -201,7 +201,7 @@ class Tree {
       this.#outside.add(id)
       return null
     } catch (error) {
-      return fileTrouble(error)
+      return readTrouble(error)
     }
   }
 }

@@ -2,10 +2,10 @@
 
 import type { Antipasto } from '../../api/antipasto.js'
 import { NotFound } from '../../api/errors.js'
+import { isFileTrouble, readTrouble } from '../file-trouble.js'
 import { inOrder } from '../in-order.js'
 import { plainText } from '../plain-text.js'
 import type { Progress } from '../progress/progress.js'
-import { fileTrouble, isFileTrouble } from '../push/file-trouble.js'
 import type { LocalFile, Unsendable } from '../push/walk.js'
 import { digestFile } from './digest-file.js'
 import { type RemoteContent, type Verified, verdictByDigest, verdictBySize } from './verdict.js'
@@ -55,7 +55,7 @@ async function verifyOne(file: LocalFile | Unsendable, options: VerifyOptions): 
     options.progress.end(key, 'failed')
     options.signal.throwIfAborted()
     if (!isFileTrouble(error)) throw error
-    return unreadable(file.relativePath, fileTrouble(error))
+    return unreadable(file.relativePath, readTrouble(error))
   }
 }
 

@@ -321,7 +321,9 @@ describe('manifest', () => {
     await antipasto.packages.finalize(package_id ?? '')
     const { exitCode, stderr } = await cli(['manifest', label, '-o', 'no/such/m.json'])
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/^antipasto: There is no such file: .*no\/such\/m\.json.*\n$/)
+    expect(stderr).toMatch(
+      /^antipasto: .*no\/such\/m\.json.* is not there, or the folder that it should be in isn't\.\n$/,
+    )
   })
 })
 
@@ -392,7 +394,7 @@ describe('eml', () => {
     [['in.xml'], 2, 'Give either --package or --label'],
     [['in.xml', '--label', 'x', '--in-place', '-o', 'y'], 2, 'either -o or --in-place'],
     [['-', '--label', 'x', '--in-place'], 2, 'no place to write to'],
-    [['none.xml', '--label', 'x'], 1, 'There is no such file: none.xml'],
+    [['none.xml', '--label', 'x'], 1, 'none.xml is not there'],
   ])('%j is refused', async (args, exitCode, words) => {
     const result = await cli(['eml', 'patch', ...args])
     expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(words) })

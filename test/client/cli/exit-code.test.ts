@@ -72,10 +72,13 @@ describe('one line', () => {
   })
 
   test.each([
-    [{ code: 'ENOENT', path: '/a/b' }, 'There is no such file: /a/b'],
-    [{ code: 'EACCES', path: '/a/b' }, 'The file may not be opened by you: /a/b'],
-    [{ code: 'ENOSPC' }, 'The disk is full.'],
-    [{ code: 'EXOTIC' }, 'EXOTIC happened (EXOTIC)'],
+    [{ code: 'ENOENT', path: '/a/b' }, "/a/b is not there, or the folder that it should be in isn't."],
+    [{ code: 'EACCES', path: '/a/b' }, 'You may not read or write /a/b.'],
+    [
+      { code: 'EMFILE' },
+      'A file could not be opened: too many files are open. Send or fetch fewer at a time.',
+    ],
+    [{ code: 'EXOTIC' }, 'A file could not be read or written (EXOTIC).'],
   ])('of the system: %j is %j', (facts, line) => {
     const error = Object.assign(new Error(`${facts.code} happened`), { syscall: 'open', ...facts })
     expect(failureOf(error)).toEqual({ code: facts.code, message: line, request_id: null, hint: null })

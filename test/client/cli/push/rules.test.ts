@@ -13,7 +13,7 @@ import {
   QuotaExceeded,
   Unauthorized,
 } from '../../../../client/api/errors.js'
-import { fileTrouble } from '../../../../client/cli/push/file-trouble.js'
+import { readTrouble } from '../../../../client/cli/file-trouble.js'
 import type { JournalEntry } from '../../../../client/cli/push/journal-records.js'
 import { mediaTypeOf } from '../../../../client/cli/push/media-type.js'
 import { nameFilter } from '../../../../client/cli/push/name-filter.js'
@@ -231,7 +231,7 @@ describe('what an error means', () => {
     ['EIO', 'the disk could not read it (I/O error); check the disk'],
     ['EWEIRD', 'it could not be read (EWEIRD)'],
   ])('%s: %s', (code, words) => {
-    expect(fileTrouble(Object.assign(new Error('x'), { code }))).toBe(words)
+    expect(readTrouble(Object.assign(new Error('x'), { code }))).toBe(words)
   })
 })
 
