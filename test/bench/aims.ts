@@ -17,6 +17,8 @@ export type Aim =
   | {
       readonly kind: 'limit'
       readonly metric: string
+      /** Default: ours. */
+      readonly of?: Contender
       /** Exclusive. */
       readonly below: number
       readonly judgedBy: 'median' | 'max'
@@ -66,6 +68,12 @@ function localAims(workload: Workload): readonly Aim[] {
     limit('packages', 2000),
     count('lists', 2),
     limit('state', 10),
+    { ...ratio('cli-smallfiles', 'loop', 3), of: 'push' },
+    { ...ratio('cli-smallfiles', 'ours', 1 / 1.5), of: 'push' },
+    { ...ratio('cli-bigfile', 'ours', 0.9), of: 'push' },
+    ...['memory.cli-bigfile', 'memory.cli-many', 'memory.cli-again'].map(
+      (metric): Aim => ({ kind: 'limit', metric, of: 'push', below: 200, judgedBy: 'max' }),
+    ),
   ]
 }
 
@@ -107,7 +115,8 @@ export function judge(aim: Aim, samples: readonly Sample[]): Verdict | undefined
 }
 
 function valuesOf(aim: Aim, samples: readonly Sample[]): readonly number[] {
-  if (aim.kind !== 'ratio') return [...seriesOf(samples, aim.metric, 'ours').values()]
+  if (aim.kind === 'count') return [...seriesOf(samples, aim.metric, 'ours').values()]
+  if (aim.kind === 'limit') return [...seriesOf(samples, aim.metric, aim.of ?? 'ours').values()]
   return pairedRatios(seriesOf(samples, aim.metric, aim.of), seriesOf(samples, aim.metric, aim.against))
 }
 

@@ -10,6 +10,7 @@ import { LoadClient } from './load-client.js'
 import { describeMachine, type Machine } from './machine.js'
 import { type BenchOptions, type FlagSet, readOptions, usage } from './options.js'
 import { bigFile } from './rows/big-file.js'
+import { cliBigFile, cliMemory, cliSmallFiles } from './rows/cli.js'
 import { digestState } from './rows/digest-state.js'
 import { download } from './rows/download.js'
 import { events } from './rows/events.js'
@@ -28,6 +29,7 @@ import { renderSamples, renderVerdicts } from './table.js'
 
 const allRows: readonly Row[] = [
   ...[bigFile, parallel, crowd, smallFiles, instances, download, ready, events, packages, lists, digestState],
+  ...[cliSmallFiles, cliBigFile, cliMemory],
 ]
 const storeTitles: Readonly<Record<StoreName, string>> = {
   local: 'In a local folder',

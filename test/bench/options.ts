@@ -23,7 +23,8 @@ export interface BenchOptions {
 export const usage = `npm run bench -- [options]
   --rounds N     counted rounds, after one warm-up (5; 3 with --quick)
   --only A,B     rows, local: bigfile, parallel, smallfiles, download, ready, events, packages,
-                 lists (fills a database with a million uploads), state
+                 lists (fills a database with a million uploads), state, cli-smallfiles, cli-bigfile,
+                 cli-memory (sends 100,000 files)
                  s3-sink: bigfile, crowd, smallfiles, instances, ready; s3: bigfile, smallfiles
   --servers A,B  contenders: bare, digests, ours
   --stores A,B   where they store: local, s3-sink, s3

@@ -7,8 +7,11 @@ export const STORE_NAMES = ['local', 's3-sink', 's3'] as const
 
 export type StoreName = (typeof STORE_NAMES)[number]
 
-/** `send` stands for the stock way to serve a file, in the bare server's process; `pair` for two of ours. */
-export type Contender = ServerName | 'send' | 'pair'
+/**
+ * `send` stands for the stock way to serve a file, in the bare server's process; `pair` for two of ours; `push` for
+ * `antipasto push` and `loop` for tus-js-client one file at a time, both on ours.
+ */
+export type Contender = ServerName | 'send' | 'pair' | 'push' | 'loop'
 
 export interface Sample {
   /** A Metric's id. */
@@ -48,6 +51,11 @@ export interface Workload {
   readonly packageFileCount: number
   /** Few, and many: of a thousand owners each. */
   readonly listedUploadCounts: readonly [number, number]
+  /** For the command line: small ones as above, a big one, and so many that memory would show it. */
+  readonly cliSmallFileCount: number
+  readonly cliBigBytes: number
+  readonly cliManyFileCount: number
+  readonly cliManyFileBytes: number
 }
 
 const MIB = 1024 * 1024
@@ -69,6 +77,10 @@ export const fullWorkload: Workload = {
   eventSeconds: 10,
   packageFileCount: 10_000,
   listedUploadCounts: [10_000, 1_000_000],
+  cliSmallFileCount: 10_000,
+  cliBigBytes: 2048 * MIB,
+  cliManyFileCount: 100_000,
+  cliManyFileBytes: 128,
 }
 
 export const quickWorkload: Workload = {
@@ -77,6 +89,9 @@ export const quickWorkload: Workload = {
   smallFileCount: 500,
   parallelBytes: 32 * MIB,
   instancesBytes: 16 * MIB,
+  cliSmallFileCount: 2000,
+  cliBigBytes: 512 * MIB,
+  cliManyFileCount: 10_000,
 }
 
 /** Every metric, in the table's order. */
@@ -89,6 +104,8 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
   const following = `${workload.eventReaderCount} event streams, ${workload.eventsPerSecond} events/s`
   const files = `a package of ${workload.packageFileCount} files`
   const [few, many] = workload.listedUploadCounts
+  const pushed = `${workload.cliSmallFileCount} files of ${sizeText(workload.smallFileBytes)} from disk`
+  const pushedBig = `a ${sizeText(workload.cliBigBytes)} file from disk`
   // Only the sink says how long the completion took.
   const untilReady = store === 's3-sink' ? 'last byte to ready, less the completion' : 'last byte to ready'
   return [
@@ -142,6 +159,17 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
     }),
     { id: 'lists', title: `GET /uploads, ${many} / ${few}`, unit: '×' },
     { id: 'state', title: 'digest state, load and save', unit: 'µs' },
+    { id: 'cli-smallfiles', title: pushed, unit: 'files/s' },
+    { id: 'cli-bigfile', title: pushedBig, unit: 'MiB/s' },
+    { id: 'memory.cli-bigfile', title: `resident peak of the client, ${pushedBig}`, unit: 'MB' },
+    { id: 'cli-many', title: `${workload.cliManyFileCount} small files from disk`, unit: 'files/s' },
+    {
+      id: 'memory.cli-many',
+      title: `resident peak of the client, ${workload.cliManyFileCount} files`,
+      unit: 'MB',
+    },
+    { id: 'cli-again', title: `the same ${workload.cliManyFileCount} files again`, unit: 'files/s' },
+    { id: 'memory.cli-again', title: 'resident peak of the client, the same files again', unit: 'MB' },
   ]
 }
 

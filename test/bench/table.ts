@@ -10,6 +10,8 @@ const contenders: readonly { readonly name: Contender; readonly title: string }[
   { name: 'ours', title: 'antipasto' },
   { name: 'pair', title: 'two antipasto' },
   { name: 'send', title: 'send' },
+  { name: 'push', title: 'antipasto push' },
+  { name: 'loop', title: 'tus-js-client, one at a time' },
 ]
 
 /** Median (min..max) of each metric that has samples, one column for each contender that has any. */
@@ -44,7 +46,7 @@ export function renderVerdicts(metrics: readonly Metric[], verdicts: readonly Ve
 }
 
 function aimText(aim: Aim, metric: Metric | undefined): string {
-  if (aim.kind === 'ratio') return `≥ ${aim.atLeast} ×`
+  if (aim.kind === 'ratio') return `≥ ${figure(aim.atLeast)} ×`
   const bound = aim.kind === 'limit' ? `< ${aim.below}` : `≤ ${aim.atMost}`
   return `${bound} ${metric?.unit ?? ''}${aim.judgedBy === 'max' ? ', always' : ''}`
 }

@@ -29,12 +29,20 @@ export interface CuttingProxy {
   close(): Promise<void>
 }
 
+/** Sees what passes on one connection, and changes nothing. */
+export interface ConnectionWatch {
+  /** Just before they are passed on. */
+  toServer(bytes: Buffer): void
+  toClient(bytes: Buffer): void
+}
+
 interface Limit {
   leftBytes: number
   reached: () => void
 }
 
-export async function startCuttingProxy(): Promise<CuttingProxy> {
+/** @param watch called for each connection, to have a watch for it */
+export async function startCuttingProxy(watch?: () => ConnectionWatch): Promise<CuttingProxy> {
   const pairs = new Set<[net.Socket, net.Socket]>()
   const stalled = new Set<() => void>()
   let target = { host: '127.0.0.1', port: 0 }
@@ -53,31 +61,33 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
     }
     // A dead server is a dead connection for the client, and the other way round.
     for (const socket of pair) socket.on('error', end).on('close', end)
+    const watched = watch?.()
+    if (watched !== undefined) upstream.on('data', (bytes) => watched.toClient(bytes))
     upstream.pipe(client)
-    void pump(client, upstream).catch(end)
+    void pump(client, upstream, watched).catch(end)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as net.AddressInfo
 
-  async function pump(client: net.Socket, upstream: net.Socket): Promise<void> {
-    for await (const chunk of client) await pass(chunk, upstream)
+  async function pump(client: net.Socket, upstream: net.Socket, watched?: ConnectionWatch): Promise<void> {
+    for await (const chunk of client) await pass(chunk, upstream, watched)
     upstream.end()
   }
 
-  async function pass(chunk: Buffer, upstream: net.Socket): Promise<void> {
+  async function pass(chunk: Buffer, upstream: net.Socket, watched?: ConnectionWatch): Promise<void> {
     if (delayMs > 0) await sleep(delayMs)
     if (isStalled) await new Promise<void>((resolve) => stalled.add(resolve))
     if (limit === null || chunk.byteLength < limit.leftBytes) {
       if (limit !== null) limit.leftBytes -= chunk.byteLength
-      await write(upstream, chunk)
+      await write(upstream, chunk, watched)
       return
     }
     const { leftBytes, reached } = limit
     limit = null
-    await write(upstream, chunk.subarray(0, leftBytes))
+    await write(upstream, chunk.subarray(0, leftBytes), watched)
     reached()
-    if (leftBytes < chunk.byteLength) await pass(chunk.subarray(leftBytes), upstream)
+    if (leftBytes < chunk.byteLength) await pass(chunk.subarray(leftBytes), upstream, watched)
   }
 
   function limitTo(bytes: number, act: () => void): Promise<void> {
@@ -131,7 +141,9 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
   }
 }
 
-function write(socket: net.Socket, bytes: Buffer): Promise<void> {
+function write(socket: net.Socket, bytes: Buffer, watched?: ConnectionWatch): Promise<void> {
+  // After a cut the rest of a piece goes nowhere.
+  if (!socket.destroyed) watched?.toServer(bytes)
   return new Promise((resolve, reject) => {
     socket.write(bytes, (error) => (error ? reject(error) : resolve()))
   })

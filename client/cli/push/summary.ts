@@ -25,7 +25,8 @@ export interface SummaryFacts {
 export function summaryLines(facts: SummaryFacts): string[] {
   const { tally, seconds, verified, again } = facts
   const lines: string[] = []
-  if (tally.sentFiles > 0 || (tally.keptFiles === 0 && tally.failedFiles === 0)) {
+  const isEmpty = tally.keptFiles === 0 && tally.failedFiles === 0 && facts.underWay === null
+  if (tally.sentFiles > 0 || (isEmpty && !facts.isUnfinished)) {
     const verb = facts.isVerified ? 'Sent and verified' : 'Sent'
     lines.push(
       `${verb}: ${count(tally.sentFiles)}, ${formatBytes(tally.sentBytes)}${paceWords(tally, seconds)}.`,
