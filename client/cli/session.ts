@@ -5,6 +5,7 @@ import type { Antipasto } from '../api/antipasto.js'
 import type { Network } from '../api/node/dispatcher.js'
 import { CommandFailed, EXIT, exitCodeOf, Interrupted } from './exit-code.js'
 import type { Output } from './output.js'
+import { waitWords } from './progress/wait-words.js'
 import type { GlobalFlags, Settings } from './settings.js'
 
 export interface Session {
@@ -64,15 +65,14 @@ export async function sessionOn({ output, flags, settings, signal }: Ground): Pr
     fetch: observedFetch(network.fetch, {
       onAnswer(answer, wasSignedIn) {
         // Every answer of the server's has one; a captive portal's page hasn't.
-        hasAnswered ||= answer.headers.has('x-request-id')
-        if (answer.ok && wasSignedIn) credentials.wasAccepted()
+        const isServers = answer.headers.has('x-request-id')
+        hasAnswered ||= isServers
+        if (answer.ok && wasSignedIn && isServers) credentials.wasAccepted()
       },
       ...(output.isVerbose ? { onLine: (line: string) => output.warn(line) } : {}),
     }),
     patienceSeconds: () => (hasAnswered ? PATIENCE_SECONDS : FIRST_PATIENCE_SECONDS),
-    onWait: ({ error, delayMs }) => {
-      output.note(`${error.message} Trying again in ${Math.ceil(delayMs / 1000)} s.`)
-    },
+    onWait: (wait) => output.note(`${waitWords(wait)}.`),
   })
   return { antipasto, output, settings, signal, httpStack: network.httpStack }
 }

@@ -100,6 +100,7 @@ export async function push(session: Session, paths: readonly string[], flags: Pu
     seconds: 0,
     isUnfinished: false,
     isVerified: !isPlain,
+    isQuiet: output.isQuiet,
     label: place.label,
     package: null,
     verified: null,

@@ -13,6 +13,8 @@ export interface SummaryFacts {
   isVerified: boolean
   label: string | null
   package: { id: string; isFinalized: boolean } | null
+  /** What is passed over wasn't told of. */
+  isQuiet: boolean
   /** After --verify. */
   verified: { sameFiles: number; differingFiles: number } | null
   /** Unfinished files, and what of them is at the server. */
@@ -41,7 +43,9 @@ export function summaryLines(facts: SummaryFacts): string[] {
     )
   }
   if (tally.skippedFiles > 0)
-    lines.push(`Passed over: ${tally.skippedFiles.toLocaleString('en')}, told above.`)
+    lines.push(
+      `Passed over: ${tally.skippedFiles.toLocaleString('en')}, ${facts.isQuiet ? 'which --quiet does not tell' : 'told above'}.`,
+    )
   lines.push(...failureLines(tally))
   if (facts.underWay !== null) {
     const { files, keptBytes, sizeBytes } = facts.underWay

@@ -47,7 +47,7 @@ const cli = (args: readonly string[], options: CliOptions = {}) => runCli(args, 
 /** The line, after its name; fails when there is another, or a stack. */
 async function refusal(args: readonly string[], options: CliOptions = {}): Promise<[number | null, string]> {
   const { exitCode, stdout, stderr } = await cli(args, options)
-  const told = stderr.split('\n').filter((line) => !line.includes('Trying again in'))
+  const told = stderr.split('\n').filter((line) => !line.includes('trying again in'))
   expect([stdout, told.length, told[1]]).toEqual(['', 2, ''])
   expect(told[0]).toMatch(/^antipasto: /)
   return [exitCode, told[0]?.replace('antipasto: ', '') ?? '']
@@ -191,6 +191,21 @@ describe('no way to the server: 1', () => {
     },
     60_000,
   )
+
+  test('what the server says while it is waited for drives no terminal', async () => {
+    const problem = JSON.stringify({
+      code: 'UNAVAILABLE',
+      detail: 'Busy\u001b[2J\u001b]0;owned\u0007. Wait.',
+    })
+    const headers = { 'content-type': 'application/problem+json', 'x-request-id': 'r', 'retry-after': '0' }
+    await withDouble(answering(503, headers, problem), 'http', async (url) => {
+      const { stderr } = await cli(['whoami', '--url', url, '--token', 'k'], {
+        signalAfter: { milliseconds: 3_000 },
+      })
+      expect(stderr).toMatch(/^Busy\\x1b\[2J\\x1b\]0;owned\\x07; trying again in \d+ s\.\n/)
+      expect(stderr).not.toMatch(/[\u001b\u0007]/)
+    })
+  }, 60_000)
 
   test('with --json the same as an object', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}`

@@ -278,6 +278,7 @@ describe('the end of a push', () => {
       seconds: 2,
       isUnfinished: false,
       isVerified: true,
+      isQuiet: false,
       label: 'lakes',
       package: { id: 'p1', isFinalized: false },
       verified: null,
@@ -294,6 +295,28 @@ describe('the end of a push', () => {
       'Under way: 2 files, 1.0 KB of 4.0 KB are on the server.',
       'Package p1 (label lakes) is open. When it is complete, push once more with --finalize.',
       'To try again: antipasto push x',
+    ])
+  })
+
+  test('that was stopped before any file was done claims nothing, and --quiet has told nothing', () => {
+    const tally = new PushTally()
+    tally.countUnsendable({ kind: 'skipped', path: 'fifo', reason: 'it is a FIFO' })
+    const lines = summaryLines({
+      tally,
+      seconds: 12,
+      isUnfinished: true,
+      isVerified: true,
+      isQuiet: true,
+      label: null,
+      package: null,
+      verified: null,
+      underWay: { files: 1, keptBytes: 1024, sizeBytes: 4096 },
+      again: 'antipasto push x',
+    })
+    expect(lines).toEqual([
+      'Passed over: 1, which --quiet does not tell.',
+      'Under way: 1 file, 1.0 KB of 4.0 KB are on the server.',
+      'Not finished. To go on: antipasto push x',
     ])
   })
 })
