@@ -1,8 +1,9 @@
 // The config file: which server, and its credential. Only its owner may read it.
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { CommandFailed, EXIT } from './exit-code.js'
+import { replaceWhole } from './written-file.js'
 
 export interface ServerEntry {
   /** A key or a token. */
@@ -51,20 +52,7 @@ export async function readConfig(configPath: string): Promise<Config> {
 export async function changeConfig(configPath: string, change: (config: Config) => Config): Promise<void> {
   const next = change(await readConfig(configPath))
   await mkdir(path.dirname(configPath), { recursive: true, mode: 0o700 })
-  const draft = `${configPath}.${process.pid}.tmp`
-  try {
-    const file = await open(draft, 'wx', 0o600)
-    try {
-      await file.writeFile(`${JSON.stringify(next, null, 2)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(draft, configPath)
-  } catch (error) {
-    await rm(draft, { force: true })
-    throw error
-  }
+  await replaceWhole(configPath, `${JSON.stringify(next, null, 2)}\n`, 0o600)
 }
 
 /** Null when `text` isn't a config. Members that this version doesn't know are kept. */

@@ -12,9 +12,18 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
     await device.writeFile(content).finally(() => device.close())
     return
   }
+  await replaceWhole(target, content, before === null ? 0o666 : before.mode & 0o777)
+}
+
+/** Whatever was at `target`, there is `content` then, with the rights of `mode`. */
+export async function replaceWhole(
+  target: string,
+  content: string | Uint8Array,
+  mode: number,
+): Promise<void> {
   const draft = `${target}.${process.pid}.tmp`
   try {
-    const next = await open(draft, 'wx', before === null ? 0o666 : before.mode & 0o777)
+    const next = await open(draft, 'wx', mode)
     try {
       await next.writeFile(content)
       await next.sync()

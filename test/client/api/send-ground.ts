@@ -7,7 +7,9 @@ import { Connection } from '../../../client/api/connection.js'
 import { fixedCredential } from '../../../client/api/credentials.js'
 import { type Network, openNetwork } from '../../../client/api/node/dispatcher.js'
 import type { Report } from '../../../server/uploads/report.js'
+import { type CuttingProxy, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { startServer, type TestServer, type TestServerOptions } from '../../support/server.js'
+import { Traffic } from '../end-to-end/traffic.js'
 
 export interface SendGround {
   readonly server: TestServer
@@ -20,6 +22,28 @@ export interface SendGround {
   /** Of all uploads that the server knows. */
   reports(): Promise<Report[]>
   dispose(): Promise<void>
+}
+
+/** One with a proxy before its server, which cuts, and tells what went through. */
+export interface MeteredGround extends SendGround {
+  readonly proxy: CuttingProxy
+  readonly traffic: Traffic
+}
+
+export async function newMeteredGround(options: TestServerOptions = {}): Promise<MeteredGround> {
+  const ground = await newSendGround(options)
+  const traffic = new Traffic()
+  const proxy = await startCuttingProxy(traffic.watchConnection)
+  proxy.forwardTo(ground.server.url)
+  return {
+    ...ground,
+    proxy,
+    traffic,
+    async dispose() {
+      await proxy.close()
+      await ground.dispose()
+    },
+  }
 }
 
 export async function newSendGround(options: TestServerOptions = {}): Promise<SendGround> {

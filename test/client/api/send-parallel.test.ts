@@ -9,27 +9,22 @@ import { Gone } from '../../../client/api/errors.js'
 import { openFileSource } from '../../../client/api/node/file-source.js'
 import { type ParallelOptions, partsOf, sendParallel } from '../../../client/api/send-parallel.js'
 import type { Report } from '../../../server/uploads/report.js'
-import { type CuttingProxy, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
+import type { CuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { bytesFrom } from '../../end-to-end/evidence.js'
-import { Traffic } from '../end-to-end/traffic.js'
-import { newSendGround, type SendGround } from './send-ground.js'
+import type { Traffic } from '../end-to-end/traffic.js'
+import { type MeteredGround, newMeteredGround } from './send-ground.js'
 
 const MIB = 1024 * 1024
 
-let ground: SendGround
+let ground: MeteredGround
 let traffic: Traffic
 let proxy: CuttingProxy
 
 beforeAll(async () => {
-  ground = await newSendGround()
-  traffic = new Traffic()
-  proxy = await startCuttingProxy(traffic.watchConnection)
-  proxy.forwardTo(ground.server.url)
+  ground = await newMeteredGround()
+  ;({ traffic, proxy } = ground)
 })
-afterAll(async () => {
-  await proxy.close()
-  await ground.dispose()
-})
+afterAll(() => ground.dispose())
 
 function options(filename: string, more: Partial<ParallelOptions> = {}): ParallelOptions {
   return { metadata: { filename }, httpStack: ground.network.httpStack, parts: 3, ...more }

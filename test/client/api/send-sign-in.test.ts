@@ -6,28 +6,25 @@ import { bytesSource } from '../../../client/api/bytes-source.js'
 import { Connection } from '../../../client/api/connection.js'
 import type { Credentials } from '../../../client/api/credentials.js'
 import { type SendOptions, send } from '../../../client/api/send.js'
-import { type CuttingProxy, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
+import type { CuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { bytesFrom } from '../../end-to-end/evidence.js'
 import { ediId, type Iam, startIam } from '../../support/iam.js'
-import { Traffic } from '../end-to-end/traffic.js'
-import { newSendGround, type SendGround } from './send-ground.js'
+import type { Traffic } from '../end-to-end/traffic.js'
+import { type MeteredGround, newMeteredGround } from './send-ground.js'
 
 const MIB = 1024 * 1024
 
 let iam: Iam
-let ground: SendGround
+let ground: MeteredGround
 let traffic: Traffic
 let proxy: CuttingProxy
 
 beforeAll(async () => {
   iam = await startIam()
-  ground = await newSendGround({ env: { ...iam.env, AUTH_SCOPES: '*:upload+read' } })
-  traffic = new Traffic()
-  proxy = await startCuttingProxy(traffic.watchConnection)
-  proxy.forwardTo(ground.server.url)
+  ground = await newMeteredGround({ env: { ...iam.env, AUTH_SCOPES: '*:upload+read' } })
+  ;({ traffic, proxy } = ground)
 })
 afterAll(async () => {
-  await proxy.close()
   await ground.dispose()
   await iam.close()
 })

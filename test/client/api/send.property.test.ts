@@ -8,10 +8,10 @@ import { LocalFileDiffers } from '../../../client/api/errors.js'
 import { openFileSource } from '../../../client/api/node/file-source.js'
 import type { Sha256State } from '../../../client/api/node/prefix-digest.js'
 import { send } from '../../../client/api/send.js'
-import { type CuttingProxy, type Manner, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
+import type { CuttingProxy, Manner } from '../../end-to-end/cutting-proxy.js'
 import { bytesFrom } from '../../end-to-end/evidence.js'
-import { Traffic } from '../end-to-end/traffic.js'
-import { newSendGround, type SendGround } from './send-ground.js'
+import type { Traffic } from '../end-to-end/traffic.js'
+import { type MeteredGround, newMeteredGround } from './send-ground.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -22,20 +22,15 @@ type Accident =
   | { kind: 'cut'; bytes: number; manner: Manner }
   | { kind: 'stall' | 'kill' | 'leave'; bytes: number }
 
-let ground: SendGround
+let ground: MeteredGround
 let traffic: Traffic
 let proxy: CuttingProxy
 
 beforeAll(async () => {
-  ground = await newSendGround()
-  traffic = new Traffic()
-  proxy = await startCuttingProxy(traffic.watchConnection)
-  proxy.forwardTo(ground.server.url)
+  ground = await newMeteredGround()
+  ;({ traffic, proxy } = ground)
 })
-afterAll(async () => {
-  await proxy.close()
-  await ground.dispose()
-})
+afterAll(() => ground.dispose())
 
 const sizes = fc.oneof(
   fc.constantFrom(0, 1, 128 * KIB, 128 * KIB + 1, MIB, MIB + 1),

@@ -11,30 +11,25 @@ import { Gone, HashMismatch, LocalFileDiffers, NotFound, Unauthorized } from '..
 import { openFileSource } from '../../../client/api/node/file-source.js'
 import { readSmallFile } from '../../../client/api/node/small-file.js'
 import { type SendOptions, send } from '../../../client/api/send.js'
-import { type CuttingProxy, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
+import type { CuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { bytesFrom } from '../../end-to-end/evidence.js'
-import { Traffic } from '../end-to-end/traffic.js'
+import type { Traffic } from '../end-to-end/traffic.js'
 import { startOddServer } from './odd-server.js'
-import { newSendGround, type SendGround } from './send-ground.js'
+import { type MeteredGround, newMeteredGround } from './send-ground.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-let ground: SendGround
+let ground: MeteredGround
 let traffic: Traffic
 let proxy: CuttingProxy
 
 beforeAll(async () => {
-  ground = await newSendGround()
-  traffic = new Traffic()
-  proxy = await startCuttingProxy(traffic.watchConnection)
-  proxy.forwardTo(ground.server.url)
+  ground = await newMeteredGround()
+  ;({ traffic, proxy } = ground)
 })
-afterAll(async () => {
-  await proxy.close()
-  await ground.dispose()
-})
+afterAll(() => ground.dispose())
 
 /** What any sending here has; `filename` makes its metadata. */
 function options(filename: string, more: Partial<SendOptions> = {}): SendOptions {
