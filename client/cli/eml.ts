@@ -80,7 +80,7 @@ const REASONS: Record<EmlPatch['missing'][number]['reason'], string> = {
 }
 
 /** What matched, what is missing, what nothing names. Pure. */
-export function patchRows({ matched, missing, unused }: EmlPatch): string[][] {
+function patchRows({ matched, missing, unused }: EmlPatch): string[][] {
   return [
     ...matched.map(({ object_name, path }) => [
       'matched',

@@ -28,7 +28,7 @@ export async function tellEvents(
 const WIDTHS = [6, 20, 18]
 
 /** "12", "2026-12-04 14:05:03Z", "upload.ready", "temperature.csv (57.2 MB)". Pure. */
-export function eventCells(event: Event): string[] {
+function eventCells(event: Event): string[] {
   const at = event.at.replace('T', ' ').replace(/\.\d+/, '')
   return [String(event.sequence), at, shortType(event.type), subjectOf(event)]
 }

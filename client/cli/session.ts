@@ -30,7 +30,7 @@ export interface Ground {
   readonly signal: AbortSignal
 }
 
-export async function openGround(command: Command): Promise<Ground> {
+async function openGround(command: Command): Promise<Ground> {
   const [{ readSettings }, output] = await Promise.all([import('./settings.js'), openOutput(command)])
   const flags = flagsOf(command)
   return { output, flags, settings: await readSettings(flags), signal: interruptSignal() }

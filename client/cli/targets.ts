@@ -46,7 +46,7 @@ export function readTarget(word: string, serverUrl: string): Target {
 }
 
 /** As the server makes them for uploads and packages: 40 hex digits. */
-export function isId(word: string): boolean {
+function isId(word: string): boolean {
   return /^[0-9a-f]{40}$/.test(word)
 }
 

@@ -96,7 +96,7 @@ class OpenSteadyFile implements SteadyFile {
   }
 }
 
-export function isSameFile(a: FileFacts, b: FileFacts): boolean {
+function isSameFile(a: FileFacts, b: FileFacts): boolean {
   return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.inode === b.inode
 }
 

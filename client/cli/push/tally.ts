@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../exit-code.js'
 import type { PushOutcome } from './outcome.js'
 import type { Unsendable } from './walk.js'
 
-export const MOST_FAILURES_TOLD = 20
+const MOST_FAILURES_TOLD = 20
 
 export interface PushFailure {
   path: string

@@ -75,7 +75,7 @@ export class Transfer {
     this.#options = options
   }
 
-  /** @throws as `send`, LocalFileDiffers, LocalFileUnreadable */
+  /** @throws as `send`, LocalFileDiffers, LocalFileFailed */
   async run(job: TransferJob): Promise<Transferred> {
     const { file, begun } = job
     const isNew = begun.url === null && begun.partUrls === null
