@@ -14,6 +14,8 @@ export interface PackageListQuery {
   subject: string | null
   retentionClass: string | null
   label: string | null
+  /** What the name or the label has somewhere, in any case. */
+  text: string | null
   /** Keys at the top, and what stands there, as text. */
   metadata: readonly [string, string][]
   limit: number
@@ -21,6 +23,7 @@ export interface PackageListQuery {
 }
 
 const MOST_TEXT_CHARACTERS = 1024
+const MOST_SOUGHT_CHARACTERS = 200
 const MOST_METADATA_FILTERS = 10
 const METADATA = 'metadata.'
 
@@ -37,6 +40,9 @@ export const packageListQuery = z.strictObject({
     .pipe(z.array(z.enum(PACKAGE_STATES as [PackageState, ...PackageState[]])))
     .optional()
     .describe('Only these states, separated by commas. Without it, open and finalized.'),
+  q: lineOfText(MOST_SOUGHT_CHARACTERS, 1)
+    .optional()
+    .describe('Only packages with this text in their name or label.'),
   ...pageQuery,
 })
 
@@ -79,6 +85,7 @@ export function parsePackageListQuery(query: Readonly<Record<string, unknown>>):
     subject: parsed.subject ?? null,
     retentionClass: parsed.retention_class ?? null,
     label: parsed.label ?? null,
+    text: parsed.q ?? null,
     metadata,
     limit: parsed.limit,
     after: position === null ? null : { at: new Date(position[0]), id: position[1] },

@@ -102,6 +102,15 @@ const summaryMembers = {
     .describe('Of the manifest in CBOR, once it is finalized.'),
   manifest_url: z.url().nullable(),
   eml_url: z.url().nullable(),
+  counts: z
+    .object({
+      total: byteCount,
+      ready: byteCount,
+      failed: byteCount.describe('Those for which nothing ready has come to the same path since.'),
+      unfinished: byteCount,
+      bytes: byteCount.describe('Of the files that are ready.'),
+    })
+    .describe('What was canceled or deleted, or has expired, is not counted.'),
 }
 
 export const packageSummarySchema = z.object(summaryMembers).meta({ id: 'PackageSummary' })
@@ -117,15 +126,6 @@ const extensionMembers = {
 export const packageSchema = z
   .object({
     ...summaryMembers,
-    counts: z
-      .object({
-        total: byteCount,
-        ready: byteCount,
-        failed: byteCount.describe('Those for which nothing ready has come to the same path since.'),
-        unfinished: byteCount,
-        bytes: byteCount.describe('Of the files that are ready.'),
-      })
-      .describe('What was canceled or deleted, or has expired, is not counted.'),
     retention: z.object({ class: z.string(), extensions: z.array(z.object(extensionMembers)) }),
   })
   .meta({ id: 'Package' })

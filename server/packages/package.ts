@@ -94,6 +94,7 @@ export interface PackageSummary {
   manifest_sha256: string | null
   manifest_url: string | null
   eml_url: string | null
+  counts: { total: number; ready: number; failed: number; unfinished: number; bytes: number }
 }
 
 export interface ExtensionReport {
@@ -105,12 +106,12 @@ export interface ExtensionReport {
 }
 
 export interface PackageReport extends PackageSummary {
-  counts: { total: number; ready: number; failed: number; unfinished: number; bytes: number }
   retention: { class: string; extensions: ExtensionReport[] }
 }
 
 /** @param publicUrl the origin under which users reach this server, without a trailing slash */
-export function packageSummary(found: Package, publicUrl: string): PackageSummary {
+export function packageSummary(found: Package, contents: Contents, publicUrl: string): PackageSummary {
+  const { ready, failed, unfinished, sizeBytes } = contents
   const url = `${publicUrl}/packages/${found.id}`
   const isAlive = LIVING_PACKAGE_STATES.includes(found.state)
   return {
@@ -130,6 +131,7 @@ export function packageSummary(found: Package, publicUrl: string): PackageSummar
     manifest_sha256: found.manifestSha256,
     manifest_url: found.state === 'finalized' ? `${url}/manifest` : null,
     eml_url: isAlive ? `${url}/eml` : null,
+    counts: { total: ready + failed + unfinished, ready, failed, unfinished, bytes: sizeBytes },
   }
 }
 
@@ -139,10 +141,8 @@ export function packageReport(
   extensions: readonly Extension[],
   publicUrl: string,
 ): PackageReport {
-  const { ready, failed, unfinished, sizeBytes } = contents
   return {
-    ...packageSummary(found, publicUrl),
-    counts: { total: ready + failed + unfinished, ready, failed, unfinished, bytes: sizeBytes },
+    ...packageSummary(found, contents, publicUrl),
     retention: { class: found.retentionClass, extensions: extensions.map(extensionReport) },
   }
 }

@@ -3,6 +3,7 @@
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
 import { translateDatabaseError } from '../database/client.js'
+import { anywhere } from '../database/like.js'
 import { reachesPackage } from '../database/owned-by.js'
 import { AppError } from '../errors.js'
 import { appendPackageEvent } from '../events/log.js'
@@ -20,7 +21,15 @@ import {
   type PackageDescription,
 } from './package.js'
 import type { RetentionClasses } from './retention.js'
-import { PACKAGE_COLUMNS, PACKAGES, readContents, readExtensions, readPackage, standingIn } from './rows.js'
+import {
+  contentsOf,
+  PACKAGE_COLUMNS,
+  PACKAGES,
+  readContents,
+  readExtensions,
+  readPackage,
+  standingIn,
+} from './rows.js'
 
 export class Packages {
   readonly #prisma: PrismaClient
@@ -64,9 +73,9 @@ export class Packages {
     return found
   }
 
-  /** One page, newest first, of what `scope` may see, from behind `query.after`. */
-  async list(scope: OwnerScope, query: PackageListQuery): Promise<Package[]> {
-    const { producer, subject, retentionClass, label, after } = query
+  /** One page, newest first, of what `scope` may see, from behind `query.after`; each with what is in it. */
+  list(scope: OwnerScope, query: PackageListQuery): Promise<(Package & Contents)[]> {
+    const { producer, subject, retentionClass, label, text, after } = query
     const equals: [string, string | null][] = [
       ['producer', producer],
       ['subject', subject],
@@ -79,13 +88,19 @@ export class Packages {
       ...equals.flatMap(([column, value]) =>
         value === null ? [] : [Prisma.sql`${Prisma.raw(column)} = ${value}`],
       ),
+      ...(text === null ? [] : [matches(text)]),
       ...query.metadata.map(([key, value]) => Prisma.sql`metadata ->> ${key}::text = ${value}`),
       ...(after === null ? [] : [Prisma.sql`(created_at, id) < (${after.at}::timestamptz, ${after.id})`]),
     ]
+    // The page first: only what is on it is looked into.
     return this.#translated(
-      () => this.#prisma.$queryRaw<Package[]>`
-        SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE ${Prisma.join(conditions, ' AND ')}
-        ORDER BY created_at DESC, id DESC LIMIT ${query.limit}`,
+      () => this.#prisma.$queryRaw<(Package & Contents)[]>`
+        WITH page AS MATERIALIZED (
+          SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE ${Prisma.join(conditions, ' AND ')}
+          ORDER BY created_at DESC, id DESC LIMIT ${query.limit}
+        )
+        SELECT page.*, contents.* FROM page, LATERAL (${contentsOf(Prisma.sql`page.id`)}) AS contents
+        ORDER BY "createdAt" DESC, id DESC`,
     )
   }
 
@@ -128,4 +143,9 @@ export class Packages {
       throw translateDatabaseError(error)
     }
   }
+}
+
+function matches(text: string): Prisma.Sql {
+  const pattern = anywhere(text)
+  return Prisma.sql`(name ILIKE ${pattern} OR label ILIKE ${pattern})`
 }

@@ -56,7 +56,12 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
   router.get('/', requireScope('read'), async (request, response) => {
     const query = parsePackageListQuery(request.query)
     const found = await packages.list(readScope(identityOf(request)), { ...query, limit: query.limit + 1 })
-    const page = pageOf(found, query.limit, (one) => packageSummary(one, publicUrl()), encodePackageCursor)
+    const page = pageOf(
+      found,
+      query.limit,
+      (one) => packageSummary(one, one, publicUrl()),
+      encodePackageCursor,
+    )
     sendPage(request, response, page, publicUrl())
   })
 

@@ -19,9 +19,10 @@ export function standingIn(id: Prisma.Sql, at: Prisma.Sql = NOW): Prisma.Sql {
     AND (uploads.state = 'finalizing' OR uploads.expires_at > ${at})`
 }
 
-/** Of `packages`: a finalized one is past its end; an open one is when none of its files lives any longer either. */
+/** Of `packages`: a finalized one is past its end; an open one is when none of its files lives, or can be restored, any longer. */
 export const IS_PAST_END = Prisma.sql`(packages.expires_at <= now() AND (packages.state = 'finalized'
-  OR (packages.state = 'open' AND NOT EXISTS (SELECT FROM uploads WHERE ${standingIn(Prisma.sql`packages.id`)}))))`
+  OR (packages.state = 'open' AND NOT EXISTS (SELECT FROM uploads WHERE ${standingIn(Prisma.sql`packages.id`)})
+    AND NOT EXISTS (SELECT FROM uploads WHERE package_id = packages.id AND restore_path IS NOT NULL AND restorable_until > now()))))`
 
 /** The state of `packages` by the clock, swept or not. */
 export const STATE_NOW = Prisma.sql`CASE WHEN ${IS_PAST_END} THEN 'expired' ELSE packages.state::text END`
@@ -77,10 +78,10 @@ export async function readClock(asker: Asker): Promise<Date> {
 const PATH_SENT_FOR = Prisma.sql`COALESCE(relative_path, normalize(filename, NFC), id)`
 
 /** The files of the package `id` at the moment `at`: `id, path, state, size_bytes`, ended ones left out. */
-function filesOf(id: string, at: Prisma.Sql): Prisma.Sql {
+function filesOf(id: Prisma.Sql, at: Prisma.Sql): Prisma.Sql {
   return Prisma.sql`
     SELECT id, package_path AS path, state::text AS state, size_bytes FROM uploads
-      WHERE ${standingIn(Prisma.sql`${id}`, at)}
+      WHERE ${standingIn(id, at)}
     UNION ALL
     SELECT id, ${PATH_SENT_FOR}, state::text, size_bytes FROM uploads
       WHERE package_id = ${id} AND state = 'failed' AND concat IS DISTINCT FROM 'partial' AND NOT EXISTS (
@@ -89,19 +90,24 @@ function filesOf(id: string, at: Prisma.Sql): Prisma.Sql {
           AND other.package_path = COALESCE(uploads.relative_path, normalize(uploads.filename, NFC), uploads.id))`
 }
 
-export async function readContents(asker: Asker, id: string, at: Prisma.Sql = NOW): Promise<Contents> {
-  const rows = await asker.$queryRaw<Contents[]>`
+/** What stands in the package `id` at the moment `at`, as Contents have it: one row. */
+export function contentsOf(id: Prisma.Sql, at: Prisma.Sql = NOW): Prisma.Sql {
+  return Prisma.sql`
     SELECT count(*) FILTER (WHERE state = 'ready')::int AS ready, count(*) FILTER (WHERE state = 'failed')::int AS failed,
       count(*) FILTER (WHERE state IN ('receiving', 'finalizing'))::int AS unfinished,
       COALESCE(sum(size_bytes) FILTER (WHERE state = 'ready'), 0)::float8 AS "sizeBytes"
     FROM (${filesOf(id, at)}) AS files`
+}
+
+export async function readContents(asker: Asker, id: string, at: Prisma.Sql = NOW): Promise<Contents> {
+  const rows = await asker.$queryRaw<Contents[]>(contentsOf(Prisma.sql`${id}`, at))
   return rows[0] ?? { ready: 0, failed: 0, unfinished: 0, sizeBytes: 0 }
 }
 
 /** The first `limit` of the files that aren't ready, by path. */
 export function readBlockers(asker: Asker, id: string, at: Prisma.Sql, limit: number): Promise<Blocker[]> {
   return asker.$queryRaw<Blocker[]>`
-    SELECT id, path, state FROM (${filesOf(id, at)}) AS files WHERE state <> 'ready'
+    SELECT id, path, state FROM (${filesOf(Prisma.sql`${id}`, at)}) AS files WHERE state <> 'ready'
     ORDER BY path COLLATE "C", id LIMIT ${limit}`
 }
 

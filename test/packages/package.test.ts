@@ -15,6 +15,8 @@ import { aPackage } from './a-package.js'
 
 const DAY_SECONDS = 86_400
 
+const contents = { ready: 3, failed: 1, unfinished: 2, sizeBytes: 12 }
+
 function refusalOf(act: () => void): AppError | null {
   try {
     act()
@@ -34,7 +36,6 @@ describe('the report', () => {
       oldExpiresAt: new Date('2026-01-20T00:00:00Z'),
       newExpiresAt: new Date('2026-01-31T00:00:00Z'),
     }
-    const contents = { ready: 3, failed: 1, unfinished: 2, sizeBytes: 12 }
     expect(packageReport(aPackage({ metadata: { a: [1] } }), contents, [extension], 'https://x.org')).toEqual(
       {
         id: 'b'.repeat(40),
@@ -76,7 +77,7 @@ describe('the report', () => {
       finalizedAt: new Date('2026-01-03T00:00:00Z'),
       endsAt: NEVER,
     })
-    expect(packageSummary(found, 'https://x.org')).toMatchObject({
+    expect(packageSummary(found, contents, 'https://x.org')).toMatchObject({
       finalized_at: '2026-01-03T00:00:00.000Z',
       expires_at: null,
       expires_in: null,
@@ -85,7 +86,8 @@ describe('the report', () => {
   })
 
   test.each(['expired', 'deleted'] as const)('of an %s one has no URL and no time left', (state) => {
-    expect(packageSummary(aPackage({ state, endsInSeconds: 5 }), 'https://x.org')).toMatchObject({
+    const found = aPackage({ state, endsInSeconds: 5 })
+    expect(packageSummary(found, contents, 'https://x.org')).toMatchObject({
       expires_in: 0,
       manifest_url: null,
       eml_url: null,

@@ -240,6 +240,57 @@ describe('GET /packages', () => {
     expect(await names('?state=deleted,open')).toEqual(['open', 'deleted'])
   })
 
+  test('finds text in names and labels, in any case, as it stands', async () => {
+    await make({ name: 'Lake 100% full', label: 'mendota' })
+    await make({ name: 'River', label: 'LAKE_side' })
+    await make({ name: 'Bog' })
+    expect(await names('?q=lake')).toEqual(['River', 'Lake 100% full'])
+    expect(await names('?q=MENDOTA')).toEqual(['Lake 100% full'])
+    expect(await names('?q=0%25%20f')).toEqual(['Lake 100% full'])
+    expect(await names('?q=e_s')).toEqual(['River'])
+    expect(await names('?q=%25')).toEqual(['Lake 100% full'])
+    expect(await names('?q=lake&state=finalized')).toEqual([])
+    expect(await names('?q=lake&label=mendota')).toEqual(['Lake 100% full'])
+  })
+
+  test('counts for each what GET /packages/{id} counts', async () => {
+    const { records } = instance
+    const full = await make({ name: 'full' })
+    await instance.put('12345', { packageId: full.id, path: 'a.csv' })
+    await instance.put('678', { packageId: full.id, path: 'b.csv' })
+    const place = { packageId: full.id, ttlSeconds: 3600 }
+    for (const relativePath of ['c.csv', 'd.csv']) {
+      const lease = { holder: 'h', seconds: 10 }
+      const waiting = await records.insertReceiving(randomId(), OWNER, aFile(9, { relativePath }), place, {
+        lease,
+      })
+      if (waiting === null) throw new Error('There was no place for it.')
+      if (relativePath === 'd.csv') continue
+      const fence = { uploadId: waiting.id, epoch: waiting.leaseEpoch }
+      const { AppError } = await import('../../server/errors.js')
+      await records.commitFailed(fence, new AppError('HASH_MISMATCH', 'No.'), null)
+    }
+    await make({ name: 'empty' })
+    const done = await make({ name: 'finalized' })
+    await instance.put('1', { packageId: done.id })
+    await finalize(done.id)
+    const gone = await make({ name: 'deleted' })
+    await instance.put('22', { packageId: gone.id })
+    await api.send('DELETE', `/packages/${gone.id}`)
+
+    const answer = await api.send('GET', '/packages?state=open,finalized,deleted')
+    const { items } = packagePage.parse(jsonOf(answer))
+    expect(items.map(({ name, counts }) => [name, counts])).toEqual([
+      ['deleted', { total: 0, ready: 0, failed: 0, unfinished: 0, bytes: 0 }],
+      ['finalized', { total: 1, ready: 1, failed: 0, unfinished: 0, bytes: 1 }],
+      ['empty', { total: 0, ready: 0, failed: 0, unfinished: 0, bytes: 0 }],
+      ['full', { total: 4, ready: 2, failed: 1, unfinished: 1, bytes: 8 }],
+    ])
+    for (const { id, state, counts } of items) {
+      if (state !== 'deleted') expect((await report(id)).counts).toEqual(counts)
+    }
+  })
+
   test('pages of any size cut the same list, with ties', async () => {
     for (let i = 0; i < 11; i += 1) await make({ name: `package ${i}` })
     await ground.rows(
