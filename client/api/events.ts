@@ -13,11 +13,16 @@ import { sleep } from './sleep.js'
 import type { Event, EventPage } from './types.js'
 
 export interface EventOptions {
-  /** The last sequence that is known already; default 0, the beginning of what is kept. */
-  since?: number
+  /** The last sequence that is known already; default 0, the beginning of what is kept. `latest`: only what comes from now on. */
+  since?: number | 'latest'
   /** Goes on at the log's end, for ever; default: ends there. */
   follow?: boolean
   signal?: AbortSignal | undefined
+  /**
+   * With `follow`: a connection is open, and tells all that comes behind `sequence`. Again after each break. Whatever is asked
+   * of the server from now on has what lies before.
+   */
+  onOpen?: ((sequence: number) => void) | undefined
   /** Trouble that passes; by default the connection's. */
   onWait?: ((wait: Wait) => void) | undefined
   /** How long a stream may be silent until it counts as broken. The server says something every 15 seconds. */
@@ -46,7 +51,7 @@ async function* upToEnd(
   { since = 0, signal }: EventOptions,
 ): AsyncGenerator<Event, void, undefined> {
   let page: EventPage
-  let next = since
+  let next: number | 'latest' = since
   do {
     const target = at('/events') + query({ since: next, limit: MOST_PER_PAGE })
     page = await askJson<EventPage>(connection, target, { headers: { accept: 'application/json' }, signal })
@@ -57,29 +62,29 @@ async function* upToEnd(
 
 async function* followed(
   connection: Connection,
-  { since = 0, signal, onWait = connection.onWait, silenceSeconds = SILENCE_SECONDS }: EventOptions,
+  { since = 0, signal, onOpen, onWait = connection.onWait, silenceSeconds = SILENCE_SECONDS }: EventOptions,
 ): AsyncGenerator<Event, void, undefined> {
+  const silenceMs = silenceSeconds * 1000
   let last = since
   let attempt = 0
   for (;;) {
+    const begunMs = performance.now()
     try {
-      for await (const event of stream(connection, {
-        since: last,
-        silenceMs: silenceSeconds * 1000,
-        signal,
-      })) {
+      // Asked for on its own: when the first stream breaks before its first event, it is known where the next one begins.
+      if (last === 'latest') last = await newest(connection, signal)
+      for await (const event of stream(connection, { since: last, silenceMs, signal, onOpen })) {
         attempt = 0
         if (event.sequence <= last) continue
         last = event.sequence
         yield event
       }
       // The server ends streams after an hour, and when it stops.
-      attempt += 1
+      attempt = attemptAfter(attempt, begunMs, silenceMs)
       await sleep(retryDelayMs(attempt, Math.random()), signal)
     } catch (error) {
       signal?.throwIfAborted()
       if (!(error instanceof Error) || !isPassing(error)) throw error
-      attempt += 1
+      attempt = attemptAfter(attempt, begunMs, silenceMs)
       const retryAfterSeconds = error instanceof ApiError ? error.retryAfterSeconds : undefined
       const delayMs = retryDelayMs(attempt, Math.random(), retryAfterSeconds)
       onWait?.({ error, attempt, delayMs })
@@ -88,10 +93,30 @@ async function* followed(
   }
 }
 
+/** One that lived longer than it may be silent was a good one, though nothing happened: the next is the first attempt again. */
+function attemptAfter(attempt: number, begunMs: number, silenceMs: number): number {
+  return performance.now() - begunMs > 2 * silenceMs ? 1 : attempt + 1
+}
+
+/** The sequence at the log's end. */
+async function newest(connection: Connection, signal: AbortSignal | undefined): Promise<number> {
+  const page = await askJson<EventPage>(connection, at('/events') + query({ since: 'latest', limit: 1 }), {
+    headers: { accept: 'application/json' },
+    patienceSeconds: 0,
+    signal,
+  })
+  return page.next
+}
+
+interface StreamOptions extends Pick<EventOptions, 'signal' | 'onOpen'> {
+  since: number
+  silenceMs: number
+}
+
 /** One connection's events, until it ends or breaks. */
 async function* stream(
   connection: Connection,
-  { since, silenceMs, signal }: { since: number; silenceMs: number; signal: AbortSignal | undefined },
+  { since, silenceMs, signal, onOpen }: StreamOptions,
 ): AsyncGenerator<Event, void, undefined> {
   const deadline = new Deadline(silenceMs, signal)
   const url = new URL(connection.url)
@@ -102,6 +127,7 @@ async function* stream(
       patienceSeconds: 0,
       signal: deadline.signal,
     })
+    onOpen?.(since)
     for await (const chunk of chunksOf(answer, deadline, silenceMs)) yield* chunk
   } catch (error) {
     signal?.throwIfAborted()

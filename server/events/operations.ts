@@ -12,16 +12,24 @@ export const EVENT_STREAM = 'text/event-stream'
 /** The first one is for whoever takes anything. */
 export const EVENT_FORMATS = [CBOR, JSON_TYPE, EVENT_STREAM] as const
 
-/** As many digits as a number can be trusted with. */
-const LARGEST_SEQUENCE = 999_999_999_999_999
 const MOST_EVENTS = 1000
 const EVENTS_BY_DEFAULT = 100
 const MOST_WAIT_SECONDS = 60
 
+/** In place of a sequence: the newest there is. */
+export const LATEST = 'latest'
+
 export const eventsQuery = z.strictObject({
-  since: countInQuery(0, LARGEST_SEQUENCE, 0).describe(
-    'The last sequence you have: events behind it are answered.',
-  ),
+  since: z
+    .string()
+    // As many digits as a number can be trusted with.
+    .regex(/^(latest|\d{1,15})$/, `must be a whole number, or "${LATEST}"`)
+    .transform((text) => (text === LATEST ? LATEST : Number(text)))
+    .default(0)
+    .describe(
+      `The last sequence you have: events behind it are answered. \`${LATEST}\`: only what happens from now on; \`next\`, and the ` +
+        'first `id` of a stream, say where that begins.',
+    ),
   limit: countInQuery(1, MOST_EVENTS, EVENTS_BY_DEFAULT).describe('Of a stream: without meaning.'),
   wait: countInQuery(0, MOST_WAIT_SECONDS, 0).describe(
     'Seconds to wait for the first event when there is none. Of a stream: without meaning.',
@@ -118,6 +126,7 @@ const description = `In the order that every reader sees, whichever instance ans
 
 \`Accept\` chooses: \`${CBOR}\` (RFC 8949, deterministic; the default), \`${JSON_TYPE}\`, or \`${EVENT_STREAM}\`, which goes on until
 one side ends it: \`id\` is the sequence, \`event\` the type, \`data\` the event as JSON, a comment every 15 seconds keeps it alive.
+It opens with an \`id\` alone, the sequence that it begins behind: whoever loses it before the first event goes on from there.
 Whoever doesn't take what was sent within a minute is cut off, and reconnects where it was.
 
 HEAD answers as GET does, without waiting.

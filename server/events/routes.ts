@@ -7,7 +7,7 @@ import { type Identity, TOKEN_LEEWAY_SECONDS } from '../auth/identity.js'
 import { type OwnerScope, ownScope } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import { parseInput } from '../http/input.js'
-import { CBOR, EVENT_FORMATS, EVENT_STREAM, eventsHeaders, eventsQuery } from './operations.js'
+import { CBOR, EVENT_FORMATS, EVENT_STREAM, eventsHeaders, eventsQuery, LATEST } from './operations.js'
 import type { EventPage } from './ring.js'
 import { EVENTS_AT_ONCE, type StreamPace, streamEvents } from './stream.js'
 import type { EventTail } from './tail.js'
@@ -35,11 +35,12 @@ export function eventRoutes({ tail, pace = DEFAULT_PACE }: EventRoutesOptions): 
     const format = formatOf(request)
     const scope = ownScope(identityOf(request))
     const isStream = format === EVENT_STREAM
-    const since = (isStream ? headers['last-event-id'] : undefined) ?? query.since
+    const wanted = (isStream ? headers['last-event-id'] : undefined) ?? query.since
     const limit = isStream ? EVENTS_AT_ONCE : query.limit
     const isHead = request.method === 'HEAD'
     const reader = open(response, isStream ? leftMs(identityOf(request)) : undefined)
 
+    const since = wanted === LATEST ? await tail.newest() : wanted
     const first = await tail.read(scope, since, limit)
     if (since > tail.head) throw notYet(since, tail.head)
     response.set({ 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no', Vary: 'Accept' })
@@ -47,7 +48,7 @@ export function eventRoutes({ tail, pace = DEFAULT_PACE }: EventRoutesOptions): 
       // The connection has no use after a stream, and would hold up a stop.
       response.set({ 'Content-Type': EVENT_STREAM, Connection: 'close' }).flushHeaders()
       if (isHead) response.end()
-      else await streamEvents(response, { tail, scope, first, signal: reader, pace })
+      else await streamEvents(response, { tail, scope, since, first, signal: reader, pace })
       return
     }
     const page = await waitForEvents(first, {

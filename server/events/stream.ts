@@ -10,8 +10,13 @@ import type { EventTail } from './tail.js'
 export const EVENTS_AT_ONCE = 100
 
 const RECONNECT_AFTER_MS = 2_000
-/** Before the first event, so that readers and proxies see a living stream. */
-const OPENING = `retry: ${RECONNECT_AFTER_MS}\n\n`
+
+/**
+ * Before the first event, so that readers and proxies see a living stream. By the HTML standard an id without data is no event,
+ * but is the `Last-Event-ID` of a reader who loses the stream before there was one.
+ */
+const openingAt = (since: number): string => `id: ${since}\nretry: ${RECONNECT_AFTER_MS}\n\n`
+
 const HEARTBEAT = ':\n\n'
 
 export interface StreamPace {
@@ -29,10 +34,10 @@ export interface StreamPace {
  */
 export async function streamEvents(
   response: ServerResponse,
-  { tail, scope, first, signal, pace }: StreamOptions,
+  { tail, scope, since, first, signal, pace }: StreamOptions,
 ): Promise<void> {
   let page = first
-  let text = OPENING
+  let text = openingAt(since)
   let sentAtMs = performance.now()
   while (!signal.aborted) {
     text += page.events.map(frameOf).join('')
@@ -55,6 +60,8 @@ export async function streamEvents(
 export interface StreamOptions {
   tail: EventTail
   scope: OwnerScope
+  /** The sequence that `first` begins behind. */
+  since: number
   first: EventPage
   /** Aborts when the reader has gone, and when the tail closes. */
   signal: AbortSignal

@@ -119,6 +119,8 @@ export class StreamReader {
   /** Lines that begin with a colon. */
   commentCount = 0
   retryMs: number | undefined
+  /** What EventSource would send as Last-Event-ID. */
+  lastEventId = ''
   /** Whether the server ended it in order. */
   isComplete = false
   #text = ''
@@ -206,6 +208,7 @@ export class StreamReader {
     )
     if (fields.has('')) this.commentCount += 1
     if (fields.has('retry')) this.retryMs = Number(fields.get('retry'))
+    this.lastEventId = fields.get('id') ?? this.lastEventId
     const data = fields.get('data')
     if (data === undefined) return
     this.#frames.push({

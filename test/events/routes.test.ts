@@ -79,6 +79,22 @@ describe('GET /events', () => {
     expect((await page()).events.map(({ owner }) => owner)).toEqual(['a', 'b'])
   })
 
+  test('from `latest` on is what comes from now on', async () => {
+    expect(await page('?since=latest')).toEqual({ events: [], next: 0 })
+    await insertEvent(writer, 'a', 'before')
+    const { next } = await page()
+    expect(await page('?since=latest')).toEqual({ events: [], next })
+    // Of an owner who has none, too: it is the end of the log, not of what is theirs.
+    expect(await page('?since=latest', 'b')).toEqual({ events: [], next })
+    const waiting = page('?since=latest&wait=20', 'a')
+    await sleep(300)
+    await insertEvent(writer, 'b', 'of another')
+    await insertEvent(writer, 'a', 'after')
+    expect((await waiting).events).toMatchObject([{ data: { filename: 'after' } }])
+    const cbor = decode((await get('?since=latest', { accept: 'application/cbor' })).body)
+    expect(cbor).toEqual({ events: [], next: (await page('?limit=1000')).next })
+  })
+
   test('is for whoever may read', async () => {
     expect(problemOf(await get('', { key: 'upload-only' })).code).toBe('FORBIDDEN')
     const without = await ask(instance.url, { method: 'GET', path: '/events' })
@@ -144,7 +160,16 @@ describe('GET /events', () => {
   })
 
   test.each([
-    ...['since=-1', 'since=1.5', 'since=1e3', 'since=', 'since=abc', 'since=0x10', 'since=9999999999999999'],
+    ...[
+      'since=-1',
+      'since=1.5',
+      'since=1e3',
+      'since=',
+      'since=abc',
+      'since=LATEST',
+      'since=0x10',
+      'since=9999999999999999',
+    ],
     ...[
       'since=99999999999999999999999',
       'since=1&since=2',
@@ -287,6 +312,27 @@ describe('A stream', () => {
       'event 4',
     ])
     again.cut()
+  })
+
+  test('says where it begins before the first event, so that who loses it at once misses nothing', async () => {
+    await insertEvent(writer, 'a', 'before')
+    const { next } = await page()
+    const reader = await StreamReader.open(instance, 'a', { path: '/events?since=latest' })
+    expect(await reader.next(300)).toBeNull()
+    expect(reader.lastEventId).toBe(String(next))
+    reader.cut()
+    await insertEvent(writer, 'a', 'while away')
+    const again = await StreamReader.open(instance, 'a', {
+      path: '/events?since=latest',
+      headers: { 'Last-Event-ID': reader.lastEventId },
+    })
+    expect((await again.take(1)).map(({ data }) => data.data.filename)).toEqual(['while away'])
+    again.cut()
+    // With a page of older events, too, it is where the stream begins.
+    const old = await StreamReader.open(instance, 'nobody', { path: '/events?since=1' })
+    expect(await old.next(300)).toBeNull()
+    expect(old.lastEventId).toBe('1')
+    old.cut()
   })
 
   test('is kept alive by comments: when nothing happens, and when only others’ events do', async () => {

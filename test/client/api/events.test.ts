@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Antipasto } from '../../../client/api/antipasto.js'
 import type { Event } from '../../../client/api/types.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { type OddServer, startOddServer } from './odd-server.js'
+import { type OddServer, sendJson, startOddServer } from './odd-server.js'
 
 describe('the log of a server', () => {
   let server: TestServer
@@ -57,6 +57,41 @@ describe('the log of a server', () => {
     expect(await allOf(antipasto.events())).toEqual(seen)
   }, 120_000)
 
+  test('from `latest` on is what comes after it is open, over a break before the first event, too', async () => {
+    const positions: number[] = []
+    const controller = new AbortController()
+    const seen: Event[] = []
+    let opened = () => {}
+    const onOpen = (sequence: number) => {
+      positions.push(sequence)
+      opened()
+    }
+    const open = () => new Promise<void>((resolve) => (opened = resolve))
+    const { signal } = controller
+    const isOpen = open()
+    const following = (async () => {
+      for await (const event of antipasto.events({ since: 'latest', follow: true, signal, onOpen })) {
+        seen.push(event)
+      }
+    })()
+    await isOpen
+    const before = await allOf(antipasto.events())
+    expect(positions).toEqual([before.at(-1)?.sequence])
+    expect(seen).toEqual([])
+    const isOpenAgain = open()
+    await server.restart()
+    await antipasto.packages.create({ name: 'after the break' })
+    await isOpenAgain
+    await antipasto.packages.create({ name: 'and then' })
+    while (seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+    controller.abort(new Error('seen enough'))
+    await expect(following).rejects.toThrow('seen enough')
+    expect(seen.map(({ data }) => ('name' in data ? data.name : ''))).toEqual(['after the break', 'and then'])
+    expect(new Set(positions)).toEqual(new Set([before.at(-1)?.sequence]))
+    // Not followed, there is nothing yet.
+    expect(await allOf(antipasto.events({ since: 'latest' }))).toEqual([])
+  }, 60_000)
+
   test('lets go of its connection when nobody takes more', async () => {
     for await (const event of antipasto.events({ follow: true })) {
       expect(event.type).toBe('package.created.v1')
@@ -80,6 +115,10 @@ describe('a stream', () => {
   async function serve(...connections: (string | null)[][]): Promise<Antipasto> {
     const asked: (string | undefined)[] = []
     server = await startOddServer((request, response) => {
+      if (!String(request.headers.accept).includes('event-stream')) {
+        sendJson(response, 200, { events: [], next: 7 })
+        return
+      }
       asked.push(String(request.headers['last-event-id']))
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       const pieces = connections[asked.length - 1] ?? []
@@ -102,6 +141,19 @@ describe('a stream', () => {
     const events = antipasto.events({ follow: true, since: 2 })
     expect(await take(events, 3)).toEqual([3, 5, 6])
     expect(lastEventIds).toEqual(['2', '3'])
+    await events.return()
+    await server.close()
+  })
+
+  test('that breaks before its first event is gone on with from the end that was known before it', async () => {
+    const antipasto = await serve(['id: 7\nretry: 2000\n\n'], [frame(8), null])
+    const positions: number[] = []
+    const onOpen = (sequence: number) => positions.push(sequence)
+    const events = antipasto.events({ follow: true, since: 'latest', onOpen })
+    expect(await take(events, 1)).toEqual([8])
+    expect(lastEventIds).toEqual(['7', '7'])
+    expect(positions).toEqual([7, 7])
+    expect(server.requests[0]).toBe('GET /events?since=latest&limit=1')
     await events.return()
     await server.close()
   })
