@@ -1,7 +1,6 @@
 // The order of routers. Builds the Express application; never listens.
 
-import { fileURLToPath } from 'node:url'
-import express, { type Express, type RequestHandler, type Response, Router } from 'express'
+import express, { type Express, type RequestHandler, Router } from 'express'
 import type { ApiKeys } from './auth/api-keys.js'
 import { authenticate, type Identify } from './auth/bearer.js'
 import { apiKeyRoutes } from './auth/routes.js'
@@ -24,7 +23,12 @@ import { allowedMethods } from './http/allowed-methods.js'
 import { crossOrigin } from './http/cross-origin.js'
 import { mediaTypeOf } from './http/request-body.js'
 import { retrievalHost } from './http/retrieval-host.js'
-import { answerHeaders, documentHeaders, type SecurityHeadersOptions } from './http/security-headers.js'
+import {
+  answerHeaders,
+  documentHeaders,
+  type SecurityHeadersOptions,
+  workerHeaders,
+} from './http/security-headers.js'
 import { openApi, operations } from './openapi.js'
 import { type HealthOptions, healthRoutes } from './ops/health.js'
 import { type Log, requestLog } from './ops/log.js'
@@ -37,6 +41,7 @@ import type { Packages } from './packages/records.js'
 import { packageRoutes } from './packages/routes.js'
 import { shareRoutes } from './packages/share-routes.js'
 import type { PackageShares } from './packages/shares.js'
+import { pageRoutes } from './page/routes.js'
 import { noSuchRoute, problemHandler } from './problem.js'
 import type { Quota } from './quotas/quota.js'
 import { meRoutes } from './quotas/routes.js'
@@ -53,9 +58,6 @@ import type { Dispatcher } from './webhooks/dispatcher.js'
 import type { WebhookRecords } from './webhooks/records.js'
 import { webhookRoutes } from './webhooks/routes.js'
 import type { Sender } from './webhooks/sender.js'
-
-/** Where Vite puts the page, seen from the compiled server. */
-const DASHBOARD = fileURLToPath(new URL('../dashboard', import.meta.url))
 
 export interface AppOptions extends Origins, SecurityHeadersOptions {
   intake: Intake
@@ -132,7 +134,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/api-keys', signedIn, apiKeyRoutes(options))
   app.use('/me', signedIn, meRoutes({ ...options, usage: (owners) => records.usage(owners) }))
   app.use(allowedMethods(operations))
-  app.use(dashboard(protect))
+  app.use(pageRoutes({ protect, protectWorker: workerHeaders(options) }))
   app.use(noSuchRoute)
   app.use(problemHandler(log))
   return app
@@ -218,19 +220,3 @@ const methodOverride: RequestHandler = (request, _response, next) => {
   }
   next()
 }
-
-function dashboard(protect: (response: Response) => void): RequestHandler {
-  return express.static(DASHBOARD, {
-    // What isn't one of the page's files is a 404 as everywhere, not a way to another URL.
-    redirect: false,
-    setHeaders: (response, path) => {
-      protect(response as Response)
-      const hasQuery = response.req.url?.includes('?') === true
-      response.set('Cache-Control', path.includes('/assets/') ? FOR_EVER : hasQuery ? 'no-store' : 'no-cache')
-    },
-  })
-}
-
-// Vite names its assets by their content. A URL with a query may be that of somebody who comes back from the IAM: what is in it
-// must not stay on the disk.
-const FOR_EVER = 'public, max-age=31536000, immutable'

@@ -31,12 +31,23 @@ const DOCUMENT_DIRECTIVES = {
   // data: icons of both; blob: Uppy's previews of what is dropped on it.
   imgSrc: ["'self'", 'data:', 'blob:'],
   connectSrc: ["'self'"],
-  // Said although default-src says so: without them, script-src would allow workers.
-  workerSrc: ["'none'"],
+  // What they may do, their own answers say: a script of ours below, a file of a user nothing (and it isn't sent to a worker).
+  workerSrc: ["'self'"],
   objectSrc: ["'none'"],
   frameSrc: ["'none'"],
   baseUri: ["'none'"],
   formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+}
+
+/**
+ * For the scripts of the dashboard's workers: one that comes from the network is under the policy of its own answer, not under
+ * that of the page. Compiling WebAssembly (hash-wasm) is allowed there and nowhere else, and nothing is fetched but parts of the
+ * script.
+ */
+const WORKER_DIRECTIVES = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'", "'wasm-unsafe-eval'"],
   frameAncestors: ["'none'"],
 }
 
@@ -76,10 +87,25 @@ export function answerHeaders({ isHttps }: SecurityHeadersOptions): RequestHandl
   }
 }
 
-/** Makes what sets the headers of a document, and of what it loads, on one answer. */
-export function documentHeaders({ isHttps }: SecurityHeadersOptions): (response: Response) => void {
+/** Sets what one answer says of itself. */
+export type Protect = (response: Response) => void
+
+/** Makes what sets the headers of a document, and of what it loads. */
+export function documentHeaders(options: SecurityHeadersOptions): Protect {
+  return headersUnder(DOCUMENT_DIRECTIVES, options)
+}
+
+/** Makes what sets the headers of a worker's script. */
+export function workerHeaders(options: SecurityHeadersOptions): Protect {
+  return headersUnder(WORKER_DIRECTIVES, options)
+}
+
+function headersUnder(
+  directives: Readonly<Record<string, string[]>>,
+  { isHttps }: SecurityHeadersOptions,
+): Protect {
   const protect = helmet({
-    contentSecurityPolicy: { useDefaults: false, directives: DOCUMENT_DIRECTIVES },
+    contentSecurityPolicy: { useDefaults: false, directives },
     // A sign-in in a popup comes back by BroadcastChannel, so no window needs a handle on another.
     crossOriginOpenerPolicy: { policy: 'same-origin' },
     crossOriginResourcePolicy: { policy: 'same-origin' },

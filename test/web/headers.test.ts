@@ -66,7 +66,7 @@ describe('A document', () => {
         'style-src': "'self'",
         'img-src': "'self' data: blob:",
         'connect-src': "'self'",
-        'worker-src': "'none'",
+        'worker-src': "'self'",
         'object-src': "'none'",
         'frame-src': "'none'",
         'base-uri': "'none'",
