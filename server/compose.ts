@@ -36,6 +36,7 @@ import { Garbage } from './uploads/garbage.js'
 import { Intake } from './uploads/intake.js'
 import { Leases } from './uploads/leases.js'
 import { Placement } from './uploads/placement.js'
+import { Purges } from './uploads/purges.js'
 import { Records } from './uploads/records.js'
 import { Rereader } from './uploads/reread.js'
 import { VERSION } from './version.js'
@@ -102,6 +103,7 @@ export async function composeService({
   const records = new Records(database.prisma, config, quota)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
+  const purges = new Purges({ records, garbage, log })
   const freeSpace = new FreeSpace(store, config.minFreeBytes)
   const digests = new DigestPool({ threads: Math.max(2, availableParallelism()) })
   // On S3 the parts are gathered in the very slabs that the digests read.
@@ -126,6 +128,7 @@ export async function composeService({
     store,
     finalizer,
     garbage,
+    purges,
     freeSpace,
     digests,
     slabs,
@@ -145,6 +148,7 @@ export async function composeService({
   const sweep = new Sweep({
     records,
     intake,
+    purges,
     packageEnds,
     webhooks,
     events: eventOrder,
@@ -222,7 +226,7 @@ export async function composeService({
     isStopping = true
     leases.stopAll()
     // Who waits for events gets the end of the answer, or the server would wait for them.
-    await Promise.all([sweep.stop(), finalizer.stop(), tail.close(), dispatcher.stop()])
+    await Promise.all([sweep.stop(), purges.stop(), finalizer.stop(), tail.close(), dispatcher.stop()])
   }
 
   return {

@@ -16,6 +16,7 @@ export const UPLOAD_EVENTS: Readonly<Record<UploadEventType, string>> = {
   'upload.expiring.v1': 'it ends soon, at `data.expires_at`, unless that is moved',
   'upload.expired.v1': 'its time was over',
   'upload.deleted.v1': 'it was deleted, as `data.by` asked',
+  'upload.restored.v1': 'its deletion, or its cancellation, was undone: it is again what it was',
 }
 
 export const PACKAGE_EVENTS: Readonly<Record<PackageEventType, string>> = {

@@ -22,6 +22,7 @@ export type UploadEventType =
   | 'upload.expiring.v1'
   | 'upload.expired.v1'
   | 'upload.deleted.v1'
+  | 'upload.restored.v1'
 
 export type ApiKeyEventType = 'api_key.created.v1' | 'api_key.revoked.v1'
 
@@ -44,6 +45,14 @@ export function appendUploadEvents(changed: 'changed' | 'uploads', ...types: Upl
 export function appendExtensionEvents(changed: 'changed', by: Actor | null): Prisma.Sql {
   return appendUploads(
     Prisma.sql`SELECT *, 'upload.extended.v1' AS type, 1 AS place FROM ${Prisma.raw(changed)}`,
+    by,
+  )
+}
+
+/** The same for uploads whose deletion somebody undid. */
+export function appendRestoreEvents(changed: 'changed', by: Actor | null): Prisma.Sql {
+  return appendUploads(
+    Prisma.sql`SELECT *, 'upload.restored.v1' AS type, 1 AS place FROM ${Prisma.raw(changed)}`,
     by,
   )
 }

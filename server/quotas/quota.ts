@@ -11,7 +11,7 @@ export interface Quota {
 
 export const NO_QUOTA: Quota = { bytes: undefined, files: undefined, openUploads: undefined }
 
-/** What an owner has here: uploads that are receiving, finalizing or ready. */
+/** What an owner has here: uploads that are receiving, finalizing or ready, or were and can be restored. */
 export interface Usage {
   /** Of unfinished ones what they announced; of those that announced nothing, what has arrived. */
   bytes: number

@@ -11,6 +11,7 @@ import type { Store, StoredItem } from '../storage/store.js'
 import type { Finalizer } from '../uploads/finalize.js'
 import type { Garbage } from '../uploads/garbage.js'
 import type { Intake } from '../uploads/intake.js'
+import type { Purges } from '../uploads/purges.js'
 import type { Records } from '../uploads/records.js'
 import type { WebhookRecords } from '../webhooks/records.js'
 import { isOldEnough, planUpload } from './plan.js'
@@ -27,6 +28,7 @@ const DELIVERIES_KEPT_SECONDS = 30 * 86_400
 export interface SweepOptions {
   records: Records
   intake: Pick<Intake, 'removeAllOf'>
+  purges: Pick<Purges, 'purge'>
   packageEnds: PackageEnds
   webhooks: Pick<WebhookRecords, 'forgetOld'>
   events: Pick<EventOrder, 'forgetOld'>
@@ -48,6 +50,8 @@ export interface SweepReport {
   /** Packages, which end with their files. */
   packages: number
   finalized: number
+  /** Deleted so that they could be restored, which nobody did in time. */
+  purged: number
   forgotten: number
   discarded: number
   strays: number
@@ -135,9 +139,9 @@ export class Sweep {
   async #sweepUploads(
     isDryRun: boolean,
     tell: Tell,
-  ): Promise<Pick<SweepReport, 'expired' | 'finalized' | 'forgotten'>> {
-    const { records, finalizer, garbage, tombstoneTtlSeconds } = this.#options
-    const counts = { expired: 0, finalized: 0, forgotten: 0 }
+  ): Promise<Pick<SweepReport, 'expired' | 'finalized' | 'purged' | 'forgotten'>> {
+    const { records, finalizer, purges, garbage, tombstoneTtlSeconds } = this.#options
+    const counts = { expired: 0, finalized: 0, purged: 0, forgotten: 0 }
     const seen = new Set<string>()
     for (;;) {
       const due = await records.findSweepable(tombstoneTtlSeconds, [...seen], BATCH)
@@ -148,6 +152,7 @@ export class Sweep {
         tell(`${action} upload ${upload.id} (${upload.state}, ended ${upload.expiresAt.toISOString()})`)
         if (action === 'expire' || action === 'cancel') counts.expired += 1
         else if (action === 'finalize') counts.finalized += 1
+        else if (action === 'purge') counts.purged += 1
         else counts.forgotten += 1
         if (isDryRun) continue
         if (action === 'expire') {
@@ -158,7 +163,8 @@ export class Sweep {
         else if (action === 'cancel') {
           const ended = await records.commitEnd(upload.id, 'abandoned')
           if (ended !== null) await garbage.empty(ended.discarded)
-        } else await records.deleteTombstone(upload.id)
+        } else if (action === 'purge') await purges.purge(upload.id)
+        else await records.deleteTombstone(upload.id)
       }
     }
   }
@@ -234,13 +240,13 @@ export class Sweep {
 /**
  * Those of `items` that a record stands behind, as "room key".
  *
- * A temporary belongs to a living upload; an object to a blob, or to an upload that is being finished.
+ * A temporary belongs to an upload that lives, or can be restored; an object to a blob, or to an upload that is being finished.
  */
 async function knownKeys(client: pg.Client, items: StoredItem[]): Promise<Set<string>> {
   const keys = items.map((item) => item.key)
   const { rows } = await client.query<{ known: string }>(
-    `SELECT 'temporary ' || id AS known FROM uploads WHERE id = ANY($1) AND state IN ('receiving', 'finalizing')
-     UNION ALL SELECT 'object ' || id FROM uploads WHERE id = ANY($1) AND state IN ('receiving', 'finalizing')
+    `SELECT 'temporary ' || id AS known FROM uploads WHERE id = ANY($1) AND COALESCE(restore_state, state) IN ('receiving', 'finalizing')
+     UNION ALL SELECT 'object ' || id FROM uploads WHERE id = ANY($1) AND COALESCE(restore_state, state) IN ('receiving', 'finalizing')
      UNION ALL SELECT 'object ' || object_key FROM blobs WHERE object_key = ANY($1)`,
     [keys],
   )
@@ -258,9 +264,9 @@ export async function runSweepCommand(argv: readonly string[], sweep: Sweep, pri
     print('Another instance is sweeping now. Nothing was done.')
     return
   }
-  const { expired, packages, finalized, forgotten, discarded, strays } = report
+  const { expired, packages, finalized, purged, forgotten, discarded, strays } = report
   print(
-    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${packages} packages expired, ${finalized} finished, ${forgotten} tombstones cleared, ` +
+    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${packages} packages expired, ${finalized} finished, ${purged} purged, ${forgotten} tombstones cleared, ` +
       `${discarded} discarded deleted, ${strays} strays deleted.`,
   )
 }

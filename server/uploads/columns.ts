@@ -10,10 +10,15 @@ export const COLUMNS =
   multipart_id AS "multipartId", declared_md5 AS "declaredMd5",
   declared_sha1 AS "declaredSha1", declared_sha256 AS "declaredSha256", md5, sha1, sha256,
   retrieval_token AS "retrievalToken", warnings, error_code AS "errorCode", error_detail AS "errorDetail",
-  created_at AS "createdAt", last_write_at AS "lastWriteAt", finished_at AS "finishedAt", expires_at AS "expiresAt",
-  keep_until AS "keepUntil",
+  created_at AS "createdAt", last_write_at AS "lastWriteAt", finished_at AS "finishedAt",
+  restore_state::text AS "restoreState", restorable_until AS "restorableUntil",
+  EXTRACT(EPOCH FROM restorable_until - now())::float8 AS "restorableInSeconds",
+  expires_at AS "expiresAt", keep_until AS "keepUntil",
   EXTRACT(EPOCH FROM expires_at - now())::float8 AS "expiresInSeconds",
   lease_epoch AS "leaseEpoch", (lease_holder IS NOT NULL AND lease_until > now()) AS "isHeld"`)
+
+/** As what the bytes of `uploads` are kept: of what can be restored, what it was. */
+export const STATE_OF_BYTES = Prisma.raw(`COALESCE(uploads.restore_state, uploads.state)`)
 
 export const FREE_LEASE = Prisma.raw(`lease_holder = NULL, lease_until = NULL`)
 

@@ -4,7 +4,7 @@ import { Prisma } from '../../prisma/generated/client.js'
 import type { Actor } from '../auth/identity.js'
 import { AppError } from '../errors.js'
 import { appendEndEvents } from '../events/log.js'
-import { COLUMNS, DROP_PARTS, FREE_LEASE } from './columns.js'
+import { COLUMNS, DROP_PARTS, FREE_LEASE, STATE_OF_BYTES } from './columns.js'
 import type { Discarded } from './records.js'
 import type { Upload } from './upload.js'
 
@@ -26,6 +26,12 @@ export const IS_PAST_END = Prisma.sql`state IN ('receiving', 'ready') AND expire
 export const IS_ABANDONED = Prisma.sql`state = 'receiving' AND finish = 'once'
   AND (lease_holder IS NULL OR lease_until < now())`
 
+/** It has ended, and its bytes are kept so that it can be restored. */
+export const IS_RESTORABLE = Prisma.sql`(restore_state IS NOT NULL AND restorable_until > now())`
+
+/** Nobody has restored it in time. */
+export const IS_TO_PURGE = Prisma.sql`(restore_state IS NOT NULL AND restorable_until <= now())`
+
 export interface Ended {
   uploads: Upload[]
   /** What lost its last reference; it is in `garbage` too. */
@@ -43,12 +49,9 @@ export async function endUploads(
   due: Prisma.Sql,
   { isExpiry = false, by = null }: { isExpiry?: boolean; by?: Actor | null } = {},
 ): Promise<Ended> {
-  const before = await transaction.$queryRaw<{ id: string; state: string; sha256: string | null }[]>`
+  const before = await transaction.$queryRaw<Holding[]>`
     SELECT id, state::text AS state, sha256 FROM uploads WHERE ${due} ORDER BY id FOR UPDATE`
-  const ready = before.filter(({ state }) => state === 'ready')
-  const digests = ready.flatMap(({ sha256 }) => sha256 ?? [])
-  // Waits for everyone who is about to refer to these blobs, and keeps others from doing so until we commit.
-  await transaction.$queryRaw`SELECT FROM blobs WHERE sha256 = ANY(${digests}) ORDER BY sha256 FOR UPDATE`
+  await lockBlobs(transaction, before)
   const uploads = await transaction.$queryRaw<Upload[]>`
     WITH changed AS (
       UPDATE uploads SET state = (CASE WHEN ${isExpiry} THEN 'expired' WHEN state IN ('receiving', 'finalizing')
@@ -58,24 +61,73 @@ export async function endUploads(
       WHERE id = ANY(${before.map(({ id }) => id)}) RETURNING *
     ), ${DROP_PARTS}, told AS (${appendEndEvents('changed', by)})
     SELECT ${COLUMNS} FROM changed`
-  // A statement of its own, after the lock: only so does it see a reference that was committed while we waited.
-  const unreferenced = await transaction.$queryRaw<{ objectKey: string }[]>`
-    DELETE FROM blobs WHERE sha256 = ANY(${digests})
-      AND NOT EXISTS (SELECT FROM uploads WHERE uploads.sha256 = blobs.sha256 AND state = 'ready')
-    RETURNING object_key AS "objectKey"`
-  const discarded: Discarded[] = [
-    // A store that lost an answer may have left something of the temporary of a ready upload, too; its object is the blob's.
-    ...before.flatMap(({ id, state }) => bothRooms(id).slice(0, state === 'ready' ? 1 : 2)),
-    ...unreferenced.map(({ objectKey }) => ({ kind: 'object' as const, objectKey })),
-  ]
-  await transaction.garbage.createMany({ data: discarded, skipDuplicates: true })
-  return { uploads, discarded }
+  return { uploads, discarded: await discardBytes(transaction, before) }
 }
 
 /**
- * Ends an upload because its owner asked.
+ * Gives up the bytes of uploads that ended so that they could be restored. Nothing is told: that they ended was.
  *
- * @returns null when it was moved to another package before we had its row: to be tried again in another transaction, since
+ * Locks as `endUploads`, and not in a transaction that has ended some: uploads come before blobs.
+ */
+export async function purgeUploads(
+  transaction: Transaction,
+  due: Prisma.Sql,
+  { isAsked = false }: { isAsked?: boolean } = {},
+): Promise<Ended> {
+  const before = await transaction.$queryRaw<Holding[]>`
+    SELECT id, restore_state::text AS state, sha256 FROM uploads WHERE restore_state IS NOT NULL AND ${due}
+    ORDER BY id FOR UPDATE`
+  if (before.length === 0) return { uploads: [], discarded: [] }
+  await lockBlobs(transaction, before)
+  const uploads = await transaction.$queryRaw<Upload[]>`
+    WITH changed AS (
+      UPDATE uploads SET restore_state = NULL, restore_path = NULL, digest_state = NULL, reread_bytes = NULL,
+        restorable_until = CASE WHEN ${isAsked} THEN NULL ELSE restorable_until END
+      WHERE id = ANY(${before.map(({ id }) => id)}) RETURNING *
+    ), ${DROP_PARTS}
+    SELECT ${COLUMNS} FROM changed`
+  return { uploads, discarded: await discardBytes(transaction, before) }
+}
+
+/** What an upload has in the store, as `state` says, before it lets go of it. */
+interface Holding {
+  id: string
+  state: string
+  sha256: string | null
+}
+
+/** Waits for everyone who is about to refer to these blobs, and keeps others from doing so until we commit. */
+async function lockBlobs(transaction: Transaction, holdings: readonly Holding[]): Promise<void> {
+  await transaction.$queryRaw`
+    SELECT FROM blobs WHERE sha256 = ANY(${digestsOf(holdings)}) ORDER BY sha256 FOR UPDATE`
+}
+
+/**
+ * Writes down as garbage what the uploads had, but for what others have, too. To be called behind `lockBlobs` and the statement
+ * that let go, in one of its own: only so does it see a reference that was committed while we waited.
+ */
+async function discardBytes(transaction: Transaction, holdings: readonly Holding[]): Promise<Discarded[]> {
+  const unreferenced = await transaction.$queryRaw<{ objectKey: string }[]>`
+    DELETE FROM blobs WHERE sha256 = ANY(${digestsOf(holdings)})
+      AND NOT EXISTS (SELECT FROM uploads WHERE uploads.sha256 = blobs.sha256 AND ${STATE_OF_BYTES} = 'ready')
+    RETURNING object_key AS "objectKey"`
+  const discarded: Discarded[] = [
+    // A store that lost an answer may have left something of the temporary of a ready upload, too; its object is the blob's.
+    ...holdings.flatMap(({ id, state }) => bothRooms(id).slice(0, state === 'ready' ? 1 : 2)),
+    ...unreferenced.map(({ objectKey }) => ({ kind: 'object' as const, objectKey })),
+  ]
+  await transaction.garbage.createMany({ data: discarded, skipDuplicates: true })
+  return discarded
+}
+
+function digestsOf(holdings: readonly Holding[]): string[] {
+  return holdings.flatMap(({ state, sha256 }) => (state === 'ready' && sha256 !== null ? [sha256] : []))
+}
+
+/**
+ * Ends an upload because its owner asked; one that ended so that it could be restored can't be any more.
+ *
+ * @returns null when it was moved to another package, or restored, before we had its row: to be tried again in another transaction, since
  * packages are locked first
  * @throws PACKAGE_FINALIZED
  */
@@ -90,6 +142,8 @@ export async function endAsked(
     by,
   })
   if (ended.uploads.length > 0) return ended
+  const purged = await purgeUploads(transaction, Prisma.sql`id = ${id}`, { isAsked: true })
+  if (purged.uploads.length > 0) return purged
   const left = await transaction.$queryRaw<unknown[]>`
     SELECT FROM uploads WHERE id = ${id} AND ${HAS_NOT_ENDED}`
   return left.length === 0 ? ended : null

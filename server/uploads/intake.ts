@@ -24,9 +24,11 @@ import type { Garbage } from './garbage.js'
 import { GroupCommit } from './group-commit.js'
 import type { Lease, Leases } from './leases.js'
 import type { Placement } from './placement.js'
+import type { Purges } from './purges.js'
 import { randomId, randomToken } from './random.js'
 import { type Checkpoint, type PaceLimits, type Reception, readWhole, receive } from './receive.js'
 import type { Discarded, Idempotency, Records, WholeUpload } from './records.js'
+import { planDeletionWithUndo } from './undo.js'
 import {
   assertAlive,
   assertComplete,
@@ -80,6 +82,7 @@ export interface IntakeOptions {
   store: Store
   finalizer: Finalizer
   garbage: Garbage
+  purges: Purges
   freeSpace: FreeSpace
   digests: DigestPool
   slabs: SlabPool
@@ -417,17 +420,62 @@ export class Intake {
 
   /**
    * Cancels or deletes an upload of `scope`: when this resolves its URL is dead, and its bytes are gone unless the store is in
-   * trouble, which the sweep makes up for.
+   * trouble, which the sweep makes up for. One that could be restored can't be any more.
    *
    * @param by who asked; null: nobody did
-   * @throws NOT_FOUND; GONE when it had ended already
+   * @throws NOT_FOUND; GONE when it had ended already; PACKAGE_FINALIZED
    */
   async remove(uploadId: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
-    const { records } = this.#options
+    const { records, purges } = this.#options
     await records.get(uploadId, scope)
     const ended = await records.commitEnd(uploadId, 'asked', by)
     if (ended === null) throw goneError(await records.get(uploadId, scope))
+    purges.forget(uploadId)
     await this.#letGo([ended.upload], ended.discarded)
+  }
+
+  /**
+   * As `remove`, but for `undoSeconds` everything is kept that `restore` needs. Repeated, it answers the same, and the time isn't
+   * moved. What nobody could go on with is removed for good: a failed upload, and one whose only request is under way.
+   *
+   * @returns the record: `canceled` or `deleted`
+   * @throws as `remove`; CONFLICT while it is being finished, INVALID_INPUT for a part of a concatenation
+   */
+  async removeWithUndo(
+    uploadId: string,
+    scope: OwnerScope,
+    undoSeconds: number,
+    by: Actor | null = null,
+  ): Promise<Upload> {
+    const { records, purges } = this.#options
+    for (;;) {
+      const upload = await records.get(uploadId, scope)
+      const plan = planDeletionWithUndo(upload)
+      if (plan === 'repeat') return upload
+      if (plan === 'end') {
+        await this.remove(uploadId, scope, by)
+        return records.get(uploadId, scope)
+      }
+      const ended = await records.commitEndWithUndo(uploadId, undoSeconds, by)
+      // It was moved, or has got its last byte, since we looked.
+      if (ended === null) continue
+      purges.plan(uploadId, ended.restorableInSeconds ?? 0)
+      await this.#letGo([ended], [])
+      return ended
+    }
+  }
+
+  /**
+   * Undoes `removeWithUndo`: the upload is again what it was, where it was, with the same URL. Repeated, it answers the same.
+   *
+   * @throws NOT_FOUND; GONE, CONFLICT, PACKAGE_FINALIZED as `commitRestore`
+   */
+  async restore(uploadId: string, scope: OwnerScope, by: Actor | null = null): Promise<Upload> {
+    const { records, purges } = this.#options
+    await records.get(uploadId, scope)
+    const restored = await records.commitRestore(uploadId, by)
+    purges.forget(uploadId)
+    return restored
   }
 
   /**
@@ -442,8 +490,10 @@ export class Intake {
 
   /** Ends all uploads of a package that has ended. @param by who asked; null: that isn't known any more */
   async removeAllOf(packageId: string, by: Actor | null = null): Promise<void> {
-    const ended = await this.#options.records.commitEndOfPackage(packageId, by)
+    const { records } = this.#options
+    const ended = await records.commitEndOfPackage(packageId, by)
     await this.#letGo(ended.uploads, ended.discarded)
+    await this.#letGo([], await records.commitPurgeOfPackage(packageId))
   }
 
   /** Stops who still writes them, and frees what nothing refers to. */

@@ -8,6 +8,7 @@ import type { Operation } from '../http/operation.js'
 import { pageAnswer } from '../http/pages.js'
 import { uploadListQuery } from './list-query.js'
 import { MOST_PATH_BYTES, relativePath } from './relative-path.js'
+import { MOST_UNDO_SECONDS } from './undo.js'
 import { UPLOAD_STATES, type UploadState } from './upload.js'
 
 const MOST_NAME_CHARACTERS = 1024
@@ -97,6 +98,17 @@ export const completeBody = z
     checksums: declaredChecksums.optional(),
   })
   .meta({ id: 'Completion', examples: [{ relative_path: 'data/temperature.csv' }] })
+
+/** What else it says is refused: a mistyped name would delete for good. */
+export const deletionQuery = z.strictObject({
+  undo_seconds: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number of seconds')
+    .transform(Number)
+    .pipe(z.int().min(1).max(MOST_UNDO_SECONDS))
+    .optional()
+    .describe('For so long restore brings it back. Without it, it is deleted for good.'),
+})
 
 const changeable = lineOfText(1000).nullable().optional()
 
@@ -188,6 +200,9 @@ export const reportSchema = z
     finished_at: timeAnswer.nullable(),
     expires_at: timeAnswer.nullable().describe('null: it is kept for ever.'),
     expires_in: byteCount.nullable().describe('Seconds left; null: it is kept for ever.'),
+    restorable_until: timeAnswer
+      .nullable()
+      .describe('Until when restore undoes its deletion; null: it has not ended, or nothing of it is left.'),
     warnings: z.array(z.string()).describe('What will be refused later on the way to PASTA.'),
     error: z.object({ code: z.string(), detail: z.string() }).nullable(),
   })
@@ -199,6 +214,13 @@ export const sessionSchema = reportSchema
   .meta({ id: 'Session' })
 
 export const uploadPage = pageAnswer(reportSchema).meta({ id: 'ReportPage' })
+
+export const receivedSchema = z
+  .object({
+    offset: byteCount.describe('Bytes that are stored and acknowledged.'),
+    checksums: checksumsAnswer.describe('Of exactly these bytes.'),
+  })
+  .meta({ id: 'Received' })
 
 export const retrievalUrlAnswer = z.object({ retrieval_url: z.url() })
 
@@ -387,11 +409,54 @@ export const uploadOperations: readonly Operation[] = [
     id: 'deleteUpload',
     tag,
     summary: 'Cancel or delete an upload',
-    description: 'Nothing of it is left but its report, and its retrieval URL is dead.',
+    description:
+      'Nothing of it is left but its report, and its retrieval URL is dead. With undo_seconds the same is true at once, but its ' +
+      'bytes are kept for a while, and count in the quota, so that restore can bring it back; repeated, it answers the same and ' +
+      'gives no more time. Without undo_seconds, one that could be restored is deleted for good.',
     scope: 'delete',
     params,
-    answers: { 204: { description: 'It is gone.' } },
-    problems: ['NOT_FOUND', 'GONE', 'PACKAGE_FINALIZED', 'LOCKED'],
+    query: deletionQuery,
+    answers: {
+      200: {
+        ...reportAnswer,
+        description:
+          'With undo_seconds: the report; restorable_until is null when there was nothing that could be gone on with.',
+      },
+      204: { description: 'It is gone.' },
+    },
+    problems: ['NOT_FOUND', 'GONE', 'CONFLICT', 'PACKAGE_FINALIZED', 'LOCKED'],
+  },
+  {
+    method: 'post',
+    path: `${path}/restore`,
+    id: 'restoreUpload',
+    tag,
+    summary: 'Undo a deletion',
+    description:
+      'Of an upload that was deleted with undo_seconds: until restorable_until it comes back as it was, with its URL, its bytes ' +
+      'and its place in its package. One that has not ended answers its report.',
+    scope: 'delete',
+    params,
+    answers: { 200: reportAnswer },
+    problems: ['NOT_FOUND', 'GONE', 'CONFLICT', 'PACKAGE_FINALIZED'],
+  },
+  {
+    method: 'get',
+    path: `${path}/received`,
+    id: 'getReceived',
+    tag,
+    summary: 'The checksums of what has arrived so far',
+    description:
+      'By them you know, before you go on with an upload, whether you have the same file: they are those of its first `offset` bytes.',
+    scope: 'upload',
+    params,
+    answers: {
+      200: {
+        description: 'The offset, and the checksums of the bytes before it.',
+        content: { 'application/json': receivedSchema },
+      },
+    },
+    problems: ['NOT_FOUND', 'GONE', 'CONFLICT'],
   },
   {
     method: 'options',

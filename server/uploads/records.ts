@@ -35,6 +35,8 @@ import {
   IS_ALIVE,
   IS_NOT_NEEDED,
   IS_PAST_END,
+  IS_TO_PURGE,
+  purgeUploads,
 } from './ending.js'
 import {
   bytesOfParts,
@@ -46,8 +48,11 @@ import {
   within,
 } from './insertion.js'
 import { multipartOf, type PartRow, placeParts, toPart } from './ledger-rows.js'
-import type { ListQuery, Position } from './list-query.js'
+import type { ListQuery } from './list-query.js'
+import { selectPage } from './list-rows.js'
 import { isId, isToken } from './random.js'
+import { endRestorably, placeToRestore, restoreUpload } from './restoring.js'
+import { pathTakenError, restoreRefusal } from './undo.js'
 import { goneError, type Upload, type UploadDescription, type UploadState, usageOf } from './upload.js'
 
 /** How long what lives: seconds from an upload's start, and seconds without a byte for one that is unfinished. */
@@ -256,22 +261,8 @@ export class Records {
   }
 
   /** One page, in the query's order, of what `scope` may see, from behind `query.after`. */
-  async list(scope: OwnerScope, query: ListQuery): Promise<Upload[]> {
-    const column = Prisma.raw(query.sort.column)
-    const direction = Prisma.raw(query.sort.isDescending ? 'DESC' : 'ASC')
-    const conditions = [
-      Prisma.sql`state = ANY(${query.states}::"UploadState"[])`,
-      // What others share is found by its package: among one's own it would have no end.
-      query.packageId === null ? ownedBy(scope) : reachesUpload(scope),
-      Prisma.sql`concat IS DISTINCT FROM 'partial'`,
-      ...(query.packageId === null ? [] : [Prisma.sql`package_id = ${query.packageId}`]),
-      ...(query.label === null ? [] : [Prisma.sql`label = ${query.label}`]),
-      ...(query.text === null ? [] : [matches(query.text)]),
-      ...(query.after === null ? [] : [behind(column, query.sort.isDescending, query.after)]),
-    ]
-    return this.#query<Upload>(Prisma.sql`
-      SELECT ${COLUMNS} FROM uploads WHERE ${Prisma.join(conditions, ' AND ')}
-      ORDER BY ${column} ${direction}, id ${direction} LIMIT ${query.limit}`)
+  list(scope: OwnerScope, query: ListQuery): Promise<Upload[]> {
+    return this.#query<Upload>(selectPage(scope, query))
   }
 
   /** Takes the lease of an upload in `state`, if nobody holds it. One UPDATE; the epoch rises with every claim. */
@@ -571,6 +562,56 @@ export class Records {
     return uploads[0] === undefined ? null : { upload: uploads[0], discarded }
   }
 
+  /**
+   * Ends an upload because its owner asked, and keeps its bytes for `undoSeconds`, so that it can be restored.
+   *
+   * @returns null when it isn't one to be kept any more: `planDeletionWithUndo` says what to do then
+   * @throws PACKAGE_FINALIZED
+   */
+  async commitEndWithUndo(id: string, undoSeconds: number, by: Actor | null = null): Promise<Upload | null> {
+    return this.#transaction((transaction) => endRestorably(transaction, id, undoSeconds, by))
+  }
+
+  /**
+   * Undoes that. Of one that has not ended, it answers the record.
+   *
+   * @throws NOT_FOUND; CONFLICT when it ended for good, its package has ended, or its path is taken; PACKAGE_FINALIZED; GONE
+   * when the time to restore it is over
+   */
+  async commitRestore(id: string, by: Actor | null = null): Promise<Upload> {
+    try {
+      const restored = await this.#transaction((transaction) => restoreUpload(transaction, id, by))
+      if (restored !== null) return restored
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error
+      const { path, packageNow } = await this.#translated(() => placeToRestore(this.#prisma, id))
+      // Restored by another request meanwhile, it has no place to come back to.
+      if (path === null || packageNow === null) return this.commitRestore(id, by)
+      throw pathTakenError(path, await this.findInPackage(packageNow.id, path))
+    }
+    const found = await this.get(id, EVERYONE)
+    const { packageNow } = await this.#translated(() => placeToRestore(this.#prisma, id))
+    const refusal = restoreRefusal(found, packageNow)
+    if (refusal !== null) throw refusal
+    return found
+  }
+
+  /** Gives up the bytes of an upload that nobody has restored in time. @returns nothing when it isn't such a one */
+  async commitPurge(id: string): Promise<Discarded[]> {
+    const { discarded } = await this.#transaction((transaction) =>
+      purgeUploads(transaction, Prisma.sql`id = ${id} AND ${IS_TO_PURGE}`),
+    )
+    return discarded
+  }
+
+  /** The same for all of a package that has ended: none of them has a place to come back to. */
+  async commitPurgeOfPackage(packageId: string): Promise<Discarded[]> {
+    const { discarded } = await this.#transaction((transaction) =>
+      purgeUploads(transaction, Prisma.sql`package_id = ${packageId}`),
+    )
+    return discarded
+  }
+
   /** Ends all uploads of a package that has ended itself. @returns their ids too: requests may still write them */
   async commitEndOfPackage(
     packageId: string,
@@ -616,15 +657,19 @@ export class Records {
     })
   }
 
-  /** Uploads, but for `except`, that the sweep has to look at: past their end, waiting to be finished, or old tombstones. */
+  /**
+   * Uploads, but for `except`, that the sweep has to look at: past their end, waiting to be finished, not restored in time, or
+   * old tombstones.
+   */
   async findSweepable(tombstoneTtlSeconds: number, except: string[], limit: number): Promise<Upload[]> {
     return this.#query(Prisma.sql`
       SELECT ${COLUMNS} FROM uploads
       WHERE NOT (id = ANY(${except})) AND ((${IS_PAST_END})
         OR ((state = 'finalizing' OR (state = 'receiving' AND (finish = 'once' OR (offset_bytes = size_bytes AND finish = 'auto'))))
             AND (lease_holder IS NULL OR lease_until < now()))
-        OR (state IN ('failed', 'canceled', 'expired', 'deleted')
-            AND COALESCE(finished_at, expires_at) < now() - ${tombstoneTtlSeconds} * interval '1 second'))
+        OR ${IS_TO_PURGE}
+        OR (state IN ('failed', 'canceled', 'expired', 'deleted') AND restore_state IS NULL
+            AND GREATEST(COALESCE(finished_at, expires_at), restorable_until) < now() - ${tombstoneTtlSeconds} * interval '1 second'))
       ORDER BY expires_at LIMIT ${limit}`)
   }
 
@@ -643,17 +688,18 @@ export class Records {
       SELECT id FROM changed`)
   }
 
-  /** True when the upload has ended, and no blob has the object of its name: whatever the store has of it is nobody's. */
+  /** True when the upload has ended for good, and no blob has the object of its name: whatever the store has of it is nobody's. */
   async isAbandoned(id: string): Promise<boolean> {
     const rows = await this.#query(Prisma.sql`
       SELECT FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')
-        AND NOT EXISTS (SELECT FROM blobs WHERE object_key = ${id})`)
+        AND restore_state IS NULL AND NOT EXISTS (SELECT FROM blobs WHERE object_key = ${id})`)
     return rows.length > 0
   }
 
   async deleteTombstone(id: string): Promise<void> {
     await this.#query(Prisma.sql`
-      DELETE FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')`)
+      DELETE FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')
+        AND restore_state IS NULL`)
   }
 
   /** Key and note, which nothing depends on. */
@@ -742,6 +788,7 @@ export class Records {
     throw new AppError(
       'INVALID_INPUT',
       `expires_at must be from ${end.toISOString()} to ${latest.toISOString()}.`,
+      { details: { expires_at: end.toISOString(), latest_expires_at: latest.toISOString() } },
     )
   }
 
@@ -803,17 +850,6 @@ export function takenOver(uploadId: string): AppError {
 /** The object under an upload's own id, when its content's blob has another one. */
 function spareObject(id: string, objectKey: string): Discarded[] {
   return objectKey === id ? [] : [{ kind: 'object', objectKey: id }]
-}
-
-function matches(text: string): Prisma.Sql {
-  const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`
-  return Prisma.sql`(filename ILIKE ${pattern} OR label ILIKE ${pattern} OR key ILIKE ${pattern}
-    OR relative_path ILIKE ${pattern} OR id = ${text})`
-}
-
-function behind(column: Prisma.Sql, isDescending: boolean, after: Position): Prisma.Sql {
-  const comparison = Prisma.raw(isDescending ? '<' : '>')
-  return Prisma.sql`(${column}, id) ${comparison} (${after.at}::timestamptz, ${after.id})`
 }
 
 function noSuchFile(): AppError {

@@ -1,7 +1,7 @@
 // An upload as its report: what users and scripts read. Pure.
 
 import { endOf, isNever } from '../packages/retention.js'
-import { isPartial, isTombstone, type Upload, type UploadState } from './upload.js'
+import { isPartial, isRestorable, isTombstone, type Upload, type UploadState } from './upload.js'
 
 /** The report of one upload, as in the API: snake_case, times in RFC 3339, sizes in bytes, digests in lowercase hex. */
 export interface Report {
@@ -31,6 +31,8 @@ export interface Report {
   expires_at: string | null
   /** Seconds left, never negative. */
   expires_in: number | null
+  /** Until when its deletion can be undone; null: it wasn't deleted, or nothing of it is left. */
+  restorable_until: string | null
   warnings: string[]
   error: { code: string; detail: string } | null
 }
@@ -72,6 +74,7 @@ export function reportOf(upload: Upload, { publicUrl, retrievalOrigin }: Origins
     finished_at: upload.finishedAt?.toISOString() ?? null,
     expires_at: endOf(upload.expiresAt),
     expires_in: secondsLeft(upload),
+    restorable_until: isRestorable(upload) ? (upload.restorableUntil?.toISOString() ?? null) : null,
     warnings: upload.warnings,
     error: upload.errorCode === null ? null : { code: upload.errorCode, detail: upload.errorDetail ?? '' },
   }

@@ -10,10 +10,11 @@ import { parseInput } from '../http/input.js'
 import { jsonBody, jsonIn } from '../http/json-body.js'
 import { physicalFragment } from '../packages/eml.js'
 import type { Intake } from './intake.js'
-import { cursorAt, parseListQuery } from './list-query.js'
-import { MERGE_PATCH, uploadChangesBody } from './operations.js'
+import { cursorBehind, parseListQuery } from './list-query.js'
+import { deletionQuery, MERGE_PATCH, uploadChangesBody } from './operations.js'
 import type { Placement } from './placement.js'
 import { randomToken } from './random.js'
+import { receivedOf } from './received.js'
 import type { Records } from './records.js'
 import { fileNameOf, type Origins, reportOf, retrievalUrl } from './report.js'
 import { assertAlive, type Upload } from './upload.js'
@@ -36,13 +37,11 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
     const query = parseListQuery(request.query)
     // One more than asked for tells whether there is a next page.
     const found = await records.list(readScope(identityOf(request)), { ...query, limit: query.limit + 1 })
-    const { name, column } = query.sort
     const page = pageOf(
       found,
       query.limit,
       (upload) => reportOf(upload, options),
-      ({ id, createdAt, expiresAt }) =>
-        cursorAt(name, { at: column === 'created_at' ? createdAt : expiresAt, id }),
+      (last) => cursorBehind(query.sort, last),
     )
     sendPage(request, response, page, publicUrl())
   })
@@ -79,16 +78,40 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
   )
 
   router.delete('/:id', requireScope('delete'), async (request, response) => {
+    const { undo_seconds: undoSeconds } = parseInput(deletionQuery, request.query, 'query')
+    const id = String(request.params.id)
+    const scope = writeScope(identityOf(request))
+    const by = actorOf(request)
+    if (undoSeconds !== undefined) {
+      const ended = await unlessOnlySeen(
+        () => intake.removeWithUndo(id, scope, undoSeconds, by),
+        () => see(request),
+      )
+      sendJson(response, reportOf(ended, options))
+      return
+    }
     try {
-      const scope = writeScope(identityOf(request))
       await unlessOnlySeen(
-        () => intake.remove(String(request.params.id), scope, actorOf(request)),
+        () => intake.remove(id, scope, by),
         () => see(request),
       )
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }
     response.status(204).end()
+  })
+
+  router.post('/:id/restore', requireScope('delete'), async (request, response) => {
+    const scope = writeScope(identityOf(request))
+    const restored = await unlessOnlySeen(
+      () => intake.restore(String(request.params.id), scope, actorOf(request)),
+      () => see(request),
+    )
+    sendJson(response, reportOf(restored, options))
+  })
+
+  router.get('/:id/received', requireScope('upload'), async (request, response) => {
+    sendJson(response, receivedOf(await find(request, ownScope(identityOf(request)))))
   })
 
   router.post('/:id/retrieval-url', requireScope('upload'), async (request, response) => {

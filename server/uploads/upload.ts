@@ -79,6 +79,12 @@ export interface Upload {
   createdAt: Date
   lastWriteAt: Date
   finishedAt: Date | null
+  /** While its bytes are kept so that it can be restored: as what. */
+  restoreState: UploadState | null
+  /** Until when it can be restored, or could have been. */
+  restorableUntil: Date | null
+  /** By the database's clock when the row was read; negative when past. */
+  restorableInSeconds: number | null
   expiresAt: Date
   /** When it ends once it is finished. */
   keepUntil: Date
@@ -105,7 +111,7 @@ export function assertAlive(upload: Upload): void {
   if (isTombstone(upload) || isPastEnd(upload)) throw goneError(upload)
 }
 
-function isPastEnd(upload: Upload): boolean {
+export function isPastEnd(upload: Upload): boolean {
   // What is being finished is past its client's reach, not past its end.
   return upload.state !== 'finalizing' && upload.expiresInSeconds <= 0
 }
@@ -119,9 +125,17 @@ export function goneError(upload: Upload): AppError {
     expired,
     deleted: 'This upload was deleted. Start a new upload.',
   }
-  return new AppError('GONE', reasons[upload.state] ?? expired, {
+  const undo = isRestorable(upload)
+    ? ` Until ${upload.restorableUntil?.toISOString()} POST /uploads/{id}/restore brings it back.`
+    : ''
+  return new AppError('GONE', (reasons[upload.state] ?? expired) + undo, {
     details: { state: upload.state, error: upload.errorCode },
   })
+}
+
+/** True while its deletion can be undone. */
+export function isRestorable(upload: Upload): boolean {
+  return upload.restoreState !== null && (upload.restorableInSeconds ?? 0) > 0
 }
 
 /** True when every byte has arrived and is acknowledged. */
@@ -134,12 +148,12 @@ export function isDue(upload: Upload): boolean {
   return isWhole(upload) && upload.finish === 'auto'
 }
 
-/** True for a part of a tus concatenation: the way of a file, not a file. */
 /** What a new upload adds to its owner's usage, as the trigger on uploads counts it. */
 export function usageOf({ sizeBytes, concat }: UploadDescription, { isOpen }: { isOpen: boolean }): Usage {
   return { bytes: sizeBytes ?? 0, files: concat === 'partial' ? 0 : 1, openUploads: isOpen ? 1 : 0 }
 }
 
+/** True for a part of a tus concatenation: the way of a file, not a file. */
 export function isPartial(upload: Pick<Upload, 'concat'>): boolean {
   return upload.concat === 'partial'
 }

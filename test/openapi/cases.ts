@@ -23,6 +23,8 @@ export interface Ground {
   tus: string
   whole: string
   canceled: string
+  /** Deleted, and can be restored. */
+  undone: string
   token: string
   sha256: string
   open: string
@@ -123,6 +125,13 @@ export const CASES: Case[] = [
     id: 'listUploads',
     status: 200,
     ask: () => ({ target: '/uploads?limit=1&state=ready,failed&sort=created_at' }),
+    headers: ['link'],
+  },
+  {
+    id: 'listUploads',
+    status: 200,
+    about: 'by name, in no package',
+    ask: () => ({ target: '/uploads?limit=1&sort=-filename&package_id=none' }),
     headers: ['link'],
   },
   { id: 'listUploads', status: 400, ask: () => ({ target: '/uploads?limit=501' }) },
@@ -257,6 +266,29 @@ export const CASES: Case[] = [
   },
   { id: 'completeUpload', status: 404, ask: () => ({ target: `/uploads/${NOBODY}/complete` }) },
   { id: 'completeUpload', status: 410, ask: ({ canceled }) => ({ target: `/uploads/${canceled}/complete` }) },
+  { id: 'getReceived', status: 200, ask: ({ session }) => ({ target: `/uploads/${session}/received` }) },
+  {
+    id: 'getReceived',
+    status: 200,
+    about: 'of one that is ready',
+    ask: ({ ready }) => ({ target: `/uploads/${ready}/received` }),
+  },
+  { id: 'getReceived', status: 404, ask: () => ({ target: `/uploads/${NOBODY}/received` }) },
+  { id: 'getReceived', status: 410, ask: ({ canceled }) => ({ target: `/uploads/${canceled}/received` }) },
+  { id: 'restoreUpload', status: 200, ask: ({ undone }) => ({ target: `/uploads/${undone}/restore` }) },
+  {
+    id: 'restoreUpload',
+    status: 200,
+    about: 'one that has not ended',
+    ask: ({ ready }) => ({ target: `/uploads/${ready}/restore` }),
+  },
+  { id: 'restoreUpload', status: 404, ask: () => ({ target: `/uploads/${NOBODY}/restore` }) },
+  {
+    id: 'restoreUpload',
+    status: 409,
+    about: 'one that ended for good',
+    ask: ({ canceled }) => ({ target: `/uploads/${canceled}/restore` }),
+  },
   { id: 'getUploadEml', status: 200, ask: ({ ready }) => ({ target: `/uploads/${ready}/eml` }) },
   { id: 'getUploadEml', status: 409, ask: ({ session }) => ({ target: `/uploads/${session}/eml` }) },
   { id: 'getUploadEml', status: 410, ask: ({ canceled }) => ({ target: `/uploads/${canceled}/eml` }) },
@@ -396,7 +428,7 @@ export const CASES: Case[] = [
     ask: () => ({ target: '/packages', ...json({ name: 'p', label: 'l' }) }),
   },
   { id: 'createPackage', status: 400, ask: () => ({ target: '/packages', ...json({ name: '' }) }) },
-  { id: 'listPackages', status: 200, ask: () => ({ target: '/packages?limit=1&metadata.site=x' }) },
+  { id: 'listPackages', status: 200, ask: () => ({ target: '/packages?limit=1&metadata.site=x&q=p' }) },
   {
     id: 'listPackages',
     status: 200,
@@ -602,6 +634,12 @@ export const CASES: Case[] = [
     about: 'a stream',
     ask: () => ({ target: '/events', headers: { Accept: 'text/event-stream' } }),
   },
+  {
+    id: 'readEvents',
+    status: 200,
+    about: 'from now on',
+    ask: () => ({ target: '/events?since=latest', headers: { Accept: 'application/json' } }),
+  },
   { id: 'readEvents', status: 400, ask: () => ({ target: '/events?since=-1' }) },
   { id: 'readEvents', status: 406, ask: () => ({ target: '/events', headers: { Accept: 'text/html' } }) },
 
@@ -692,6 +730,23 @@ export const CASES: Case[] = [
     about: 'by the old URL',
     ask: ({ token }) => ({ target: `/r/${token}/a.csv` }),
   },
+  {
+    id: 'deleteUpload',
+    status: 200,
+    about: 'so that it can be restored',
+    ask: ({ undone }) => ({ target: `/uploads/${undone}?undo_seconds=600` }),
+  },
+  {
+    id: 'deleteUpload',
+    status: 204,
+    about: 'for good, when it could be restored',
+    ask: ({ undone }) => ({ target: `/uploads/${undone}` }),
+  },
+  {
+    id: 'deleteUpload',
+    status: 400,
+    ask: ({ other }) => ({ target: `/uploads/${other}?undo_seconds=601` }),
+  },
   { id: 'deleteUpload', status: 204, ask: ({ other }) => ({ target: `/uploads/${other}` }) },
   { id: 'deleteUpload', status: 410, ask: ({ other }) => ({ target: `/uploads/${other}` }) },
   { id: 'deleteUpload', status: 404, ask: () => ({ target: `/uploads/${NOBODY}` }) },
@@ -739,6 +794,8 @@ export async function prepare(send: (request: Ask) => Promise<Answer>): Promise<
   const ready = await file('filename=a.csv&label=lake', 'ready')
   const canceled = await session()
   await send({ method: 'DELETE', target: `/uploads/${canceled}` })
+  const undone = (await file('filename=undone.csv', 'undone')).upload_id
+  await send({ method: 'DELETE', target: `/uploads/${undone}?undo_seconds=600` })
   const whole = await session()
   await bytes(whole)
   await post('/uploads', { filename: 'before.csv' })
@@ -764,6 +821,7 @@ export async function prepare(send: (request: Ask) => Promise<Answer>): Promise<
     tus: String(tus.headers.location).split('/').at(-1) ?? '',
     whole,
     canceled,
+    undone,
     token: ready.retrieval_url.split('/').at(-2) ?? '',
     sha256: createHash('sha256').update('ready').digest('hex'),
     open: await makePackage(['a.csv']),

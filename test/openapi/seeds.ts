@@ -53,11 +53,14 @@ export class Seeds {
     await this.#file('b.csv', {})
     const canceled = await this.#session({ size: 3 })
     await this.#send({ method: 'DELETE', target: `/uploads/${canceled}` })
+    const undone = await this.#session({ size: 3 })
+    await this.#send({ method: 'DELETE', target: `/uploads/${undone}?undo_seconds=600` })
     for (const size of [{ size: 3 }, { size: 10, label: `river ${this.#renewals}` }, {}])
       this.#add('uploads', await this.#session(size))
     this.#add(
       'uploads',
       canceled,
+      undone,
       await this.#failed(),
       await this.#partial(),
       await this.#whole(),
@@ -82,7 +85,7 @@ export class Seeds {
   }
 
   #add(place: Place, ...found: string[]): void {
-    this.#there[place] = [...found, ...this.#there[place]].slice(0, 14)
+    this.#there[place] = [...found, ...this.#there[place]].slice(0, 16)
   }
 
   #content(number: number): string {

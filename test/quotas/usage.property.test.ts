@@ -186,6 +186,19 @@ const ACTS: Record<string, (world: World, step: Step) => Promise<void>> = {
     const id = pick([...world.uploads, ...world.parts], at)?.id
     if (id !== undefined) await instance.intake.remove(id, uploader('ada').uploads, anActor('ada'))
   },
+  async removeWithUndo(world, { at }) {
+    const id = pick([...world.uploads, ...world.parts], at)?.id
+    if (id !== undefined)
+      await instance.intake.removeWithUndo(id, uploader('ada').uploads, 600, anActor('ada'))
+  },
+  async restore(world, { at }) {
+    const id = pick(world.uploads, at)?.id
+    if (id !== undefined) await instance.intake.restore(id, uploader('ada').uploads, anActor('ada'))
+  },
+  async purge() {
+    await ground.rows('UPDATE uploads SET restorable_until = now() WHERE restore_state IS NOT NULL')
+    await sweep.run({ isDryRun: false }, () => {})
+  },
   async removeContent(world, { at }) {
     const ours = pick(world.uploads, at)
     if (ours === undefined) return

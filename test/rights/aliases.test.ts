@@ -88,7 +88,7 @@ describe('a person with two names', () => {
       seen.push(...page.map(({ id }) => id))
       const last = page.at(-1)
       if (last === undefined) break
-      after = { at: last.createdAt, id: last.id }
+      after = { value: last.createdAt, id: last.id }
     }
     expect([...seen].sort()).toEqual([...ids].sort())
     const created = await ground.rows<{ id: string }>(

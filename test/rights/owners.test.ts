@@ -16,6 +16,7 @@ const description = new Description(openApi('0.0.0'))
 /** A ground on which nothing ever was. Ids are as long as real ones, so that answers are, too. */
 const NOWHERE: Ground = {
   ...{ ready: NOBODY, other: NOBODY, session: NOBODY, tus: NOBODY, whole: NOBODY, canceled: NOBODY },
+  undone: NOBODY,
   ...{ open: NOBODY, finalized: NOBODY, webhook: NOBODY, token: 'A'.repeat(27), sha256: '0'.repeat(64) },
   ...{ apiKey: '00000000-0000-0000-0000-000000000000', manifest: '"m"', manifestJson: '"j"', etag: '"e"' },
 }
@@ -121,6 +122,12 @@ const MORE: readonly Case[] = [
   {
     id: 'deleteUpload',
     status: 404,
+    about: 'so that it can be restored',
+    ask: ({ ready }) => ({ target: `/uploads/${ready}?undo_seconds=60` }),
+  },
+  {
+    id: 'deleteUpload',
+    status: 404,
     about: 'one that has ended',
     ask: ({ canceled }) => ({ target: `/uploads/${canceled}` }),
   },
@@ -178,7 +185,17 @@ describe('with something of another owner', () => {
 
   /** On which every id is one of its own, so that it is seen which cases name any. */
   const NAMED: Ground = Object.assign({}, NOWHERE, {
-    ...{ ready: 'r', other: 'o', session: 's', tus: 't', whole: 'w', canceled: 'c', token: 'k', sha256: 'x' },
+    ...{
+      ready: 'r',
+      other: 'o',
+      session: 's',
+      tus: 't',
+      whole: 'w',
+      canceled: 'c',
+      undone: 'u',
+      token: 'k',
+      sha256: 'x',
+    },
     ...{ open: 'p', finalized: 'f', webhook: 'h', apiKey: 'a' },
   })
   const foreign = [...CASES.filter(({ status }) => status < 400), ...MORE].filter(

@@ -224,7 +224,19 @@ const ROWS: readonly Row[] = [
     ...written(204),
     ask: ({ session }) => ({ method: 'DELETE', target: `/uploads/${session}` }),
   },
+  {
+    id: 'deleteUpload',
+    about: 'so that it can be restored',
+    ...written(200),
+    ask: ({ file }) => ({ method: 'DELETE', target: `/uploads/${file}?undo_seconds=60` }),
+  },
+  {
+    id: 'restoreUpload',
+    ...written(200),
+    ask: ({ file }) => ({ method: 'POST', target: `/uploads/${file}/restore` }),
+  },
   // ---- For its owner alone
+  { id: 'getReceived', ...owned(200), ask: get(({ session }) => `/uploads/${session}/received`) },
   {
     id: 'extendPackage',
     ...owned(201),

@@ -2,10 +2,20 @@ import { utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { pino } from 'pino'
+import { EVERYONE } from '../../server/auth/owner-scope.js'
 import type { Store, StoredItem } from '../../server/storage/store.js'
 import { Sweep } from '../../server/sweep/sweep.js'
 import { randomId } from '../../server/uploads/random.js'
-import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from '../uploads/parts.js'
+import {
+  aBody,
+  aFile,
+  type Ground,
+  type Instance,
+  insertUpload,
+  newGround,
+  openInstance,
+  uploaderNamed,
+} from '../uploads/parts.js'
 
 let ground: Ground
 let instance: Instance
@@ -94,6 +104,51 @@ describe('a store that several servers share', () => {
     // Who asks for it gets it.
     await sweep.run({ isDryRun: false }, () => {})
     expect(asked.listings).toBe(2)
+  })
+
+  test('keeps what can be restored, half sent or ready, and no tombstone is made of it', async () => {
+    const { intake, records } = instance
+    const owner = uploaderNamed('somebody')
+    const begun = await intake.begin(owner, aFile(10), { isHeld: true })
+    if (begun.lease === null) throw new Error('A lease was asked for.')
+    const { id: half } = await intake.append(begun.lease, begun.upload, {
+      ...aBody(Buffer.from('half')),
+      announcedBytes: null,
+    })
+    const ready = await intake.takeWhole(owner, aFile(5), aBody(Buffer.from('whole')))
+    for (const id of [half, ready]) await intake.removeWithUndo(id, EVERYONE, 600)
+    // Finished long ago, as tombstones count their age.
+    await ground.rows(`UPDATE uploads SET finished_at = now() - interval '1 day' WHERE id = ANY($1)`, [
+      [half, ready],
+    ])
+    const { deleted, sweep } = listing([item('temporary', half), item('object', half), item('object', ready)])
+    expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({
+      strays: 0,
+      purged: 0,
+      forgotten: 0,
+    })
+    await records.deleteTombstone(ready)
+    expect(await records.isAbandoned(half)).toBe(false)
+    expect(deleted).toEqual([])
+    expect(await intake.restore(half, EVERYONE)).toMatchObject({ state: 'receiving', offsetBytes: 4n })
+    expect(await intake.restore(ready, EVERYONE)).toMatchObject({ state: 'ready' })
+
+    // A dry run says what it would do when their time is over, and then it is done.
+    for (const id of [half, ready]) await intake.removeWithUndo(id, EVERYONE, 600)
+    await ground.rows('UPDATE uploads SET restorable_until = now() WHERE id = ANY($1)', [[half, ready]])
+    const lines: string[] = []
+    expect(await sweep.run({ isDryRun: true }, (line) => lines.push(line))).toMatchObject({ purged: 2 })
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(`purge upload ${half} (canceled`),
+        expect.stringContaining(`purge upload ${ready} (deleted`),
+      ]),
+    )
+    expect(await records.isAbandoned(half)).toBe(false)
+    expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ purged: 2 })
+    expect(await records.isAbandoned(half)).toBe(true)
+    for (const id of [half, ready]) await records.deleteTombstone(id)
+    expect(await ground.rows('SELECT id FROM uploads WHERE id = ANY($1)', [[half, ready]])).toEqual([])
   })
 
   test('loses a stray of many pieces once, and nothing that is young or that a record knows', async () => {

@@ -63,22 +63,26 @@ export async function holdRows(
 }
 
 /**
- * Asserts what holds whenever nothing is under way: every ready upload has its bytes, the store has nothing else but the
- * temporaries of what is unfinished, nobody holds a lease, and a finalized package has the files of its manifest.
+ * Asserts what holds whenever nothing is under way: every upload that is ready, or was and can be restored, has its bytes, the
+ * store has nothing else but the temporaries of what is unfinished, nobody holds a lease, and a finalized package has the files
+ * of its manifest.
  */
 export async function expectInOrder(ground: Ground): Promise<void> {
   const { tmp, objects } = await ground.stored()
   const keys = await ground.rows<{ key: string }>('SELECT object_key AS key FROM blobs ORDER BY 1')
   expect(objects).toEqual(keys.map(({ key }) => key))
   expect(
-    await ground.rows(`SELECT id FROM uploads WHERE state = 'ready'
+    await ground.rows(`SELECT id FROM uploads WHERE COALESCE(restore_state, state) = 'ready'
       AND NOT EXISTS (SELECT FROM blobs WHERE blobs.sha256 = uploads.sha256)`),
   ).toEqual([])
   expect(
     await ground.rows(`SELECT sha256 FROM blobs
-      WHERE NOT EXISTS (SELECT FROM uploads WHERE uploads.sha256 = blobs.sha256 AND state = 'ready')`),
+      WHERE NOT EXISTS (
+        SELECT FROM uploads WHERE uploads.sha256 = blobs.sha256 AND COALESCE(restore_state, state) = 'ready')`),
   ).toEqual([])
-  const unfinished = await ground.rows<{ id: string }>(`SELECT id FROM uploads WHERE state = 'receiving'`)
+  const unfinished = await ground.rows<{ id: string }>(
+    `SELECT id FROM uploads WHERE COALESCE(restore_state, state) = 'receiving'`,
+  )
   const living = new Set(unfinished.map(({ id }) => id))
   expect(tmp.filter((key) => !living.has(key))).toEqual([])
   expect(await ground.rows('SELECT * FROM garbage')).toEqual([])
@@ -87,6 +91,13 @@ export async function expectInOrder(ground: Ground): Promise<void> {
   expect(
     await ground.rows(`SELECT id FROM uploads WHERE package_path IS NOT NULL
       AND state NOT IN ('receiving', 'finalizing', 'ready')`),
+  ).toEqual([])
+  // Of what can't be restored nothing is kept that only a restored one would need.
+  expect(
+    await ground.rows(`SELECT id FROM uploads WHERE (restore_state IS NULL AND restore_path IS NOT NULL)
+      OR (restore_state IS NOT NULL AND (state NOT IN ('canceled', 'deleted') OR restorable_until IS NULL))
+      OR (state IN ('canceled', 'deleted') AND restore_state IS NULL
+        AND (digest_state IS NOT NULL OR EXISTS (SELECT FROM parts WHERE upload_id = uploads.id)))`),
   ).toEqual([])
   expect(
     await ground.rows(`SELECT packages.id FROM packages WHERE state = 'finalized'

@@ -24,6 +24,7 @@ import { Garbage } from '../../server/uploads/garbage.js'
 import { type Body, Intake } from '../../server/uploads/intake.js'
 import { Leases } from '../../server/uploads/leases.js'
 import { Placement } from '../../server/uploads/placement.js'
+import { Purges } from '../../server/uploads/purges.js'
 import { type Lifetimes, Records } from '../../server/uploads/records.js'
 import { Rereader } from '../../server/uploads/reread.js'
 import type { Upload, UploadDescription } from '../../server/uploads/upload.js'
@@ -61,6 +62,7 @@ export interface Instance {
   leases: Leases
   store: Store
   garbage: Garbage
+  purges: Purges
   finalizer: Finalizer
   placement: Placement
   intake: Intake
@@ -93,6 +95,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const records = new Records(database.prisma, { ...lifetimes, ...options.lifetimes }, quota)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
+  const purges = new Purges({ records, garbage, log })
   const pool = new DigestPool({ threads: 1 })
   const digests = options.wrapDigests?.(pool) ?? pool
   const slabs = new SlabPool(16)
@@ -107,6 +110,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     store,
     finalizer,
     garbage,
+    purges,
     freeSpace: new FreeSpace(store, options.minFreeBytes ?? 0),
     digests,
     slabs,
@@ -120,12 +124,14 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     leases,
     store,
     garbage,
+    purges,
     finalizer,
     placement,
     intake,
     packageEnds: new PackageEnds(database.prisma, 7200),
     webhooks: new WebhookRecords(database.prisma),
     async close() {
+      await purges.stop()
       await finalizer.stop()
       leases.close()
       await pool.close()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { fileNameOf, reportOf, retrievalUrl } from '../../server/uploads/report.js'
-import { UPLOAD_STATES } from '../../server/uploads/upload.js'
+import { UPLOAD_STATES, type Upload } from '../../server/uploads/upload.js'
 import { anUpload } from './an-upload.js'
 
 const ORIGIN = 'https://staging.example.org'
@@ -47,6 +47,7 @@ test('a ready upload is told in full', () => {
     finished_at: '2026-01-02T03:04:05.678Z',
     expires_at: '2026-01-31T00:00:00.000Z',
     expires_in: 1000,
+    restorable_until: null,
     warnings: [],
     error: null,
   })
@@ -121,4 +122,13 @@ describe('the name in the URL', () => {
       }),
     )
   })
+})
+
+test('until when a deletion can be undone is told while it can be, and not when that is over', () => {
+  const restorableUntil = new Date('2026-11-21T17:00:00Z')
+  const undone = (changes: Partial<Upload>) =>
+    reportOf(anUpload({ state: 'deleted', restoreState: 'ready', restorableUntil, ...changes }), ORIGINS)
+  expect(undone({ restorableInSeconds: 1 }).restorable_until).toBe('2026-11-21T17:00:00.000Z')
+  expect(undone({ restorableInSeconds: 0 }).restorable_until).toBeNull()
+  expect(undone({ restorableInSeconds: 1, restoreState: null }).restorable_until).toBeNull()
 })

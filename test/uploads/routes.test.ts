@@ -75,6 +75,30 @@ describe('GET /uploads', () => {
     expect(await names('?label=lakes&state=ready&q=2')).toEqual(['lake_2.csv'])
   })
 
+  test('shows those of one package, or those in none', async () => {
+    const { package_id: lake } = await tus.put(Buffer.from('1'), { filename: 'in.csv', label: 'lakes' })
+    await tus.put(Buffer.from('2'), { filename: 'alone.csv' })
+    expect(await names(`?package_id=${lake}`)).toEqual(['in.csv'])
+    expect(await names('?package_id=none')).toEqual(['alone.csv'])
+    expect(await names('?package_id=none&q=in')).toEqual([])
+    expect(await names(`?package_id=${'f'.repeat(40)}`)).toEqual([])
+  })
+
+  test('sorted by name it goes on behind the longest one, whatever is in it', async () => {
+    const long = `${'"'.repeat(1000)}.csv`
+    const wanted = [long, 'a.csv', 'B.csv', 'c.csv']
+    for (const filename of [...wanted].reverse()) await tus.put(Buffer.from(filename), { filename })
+    const seen: (string | null)[] = []
+    let query = '?sort=filename&limit=1'
+    for (;;) {
+      const page = await list(query)
+      seen.push(...page.items.map(({ filename }) => filename))
+      if (page.next_cursor === null) break
+      query = `?sort=filename&limit=1&cursor=${page.next_cursor}`
+    }
+    expect(seen).toEqual(wanted)
+  })
+
   test('an id finds its upload', async () => {
     const { id } = await tus.put(Buffer.from('1'))
     await tus.put(Buffer.from('2'))
@@ -189,6 +213,11 @@ describe('PATCH with application/merge-patch+json', () => {
     for (const expires_at of [at(15), at(20.1), at(-1), '9999-12-31T23:59:59Z']) {
       expectProblem(await change(report.id, { expires_at }), 400, 'INVALID_INPUT')
     }
+    const late = await change(report.id, { expires_at: at(21) })
+    expect(JSON.parse(late.body.toString()).details).toEqual({
+      expires_at: at(16),
+      latest_expires_at: at(20),
+    })
     expect((await tus.report(report.id)).expires_at).toBe(at(16))
   })
 

@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<Event['type'], true>> = {
   'upload.expiring.v1': true,
   'upload.expired.v1': true,
   'upload.deleted.v1': true,
+  'upload.restored.v1': true,
   'package.created.v1': true,
   'package.finalized.v1': true,
   'package.retention_extended.v1': true,

@@ -93,6 +93,7 @@ test('a report for people tells how far it is, what is odd, and what went wrong'
     finished_at: null,
     expires_at: '2026-12-11T14:05:00.000Z',
     expires_in: 86_400,
+    restorable_until: null,
     warnings: ['One thing.', 'Another.'],
     error: { code: 'HASH_MISMATCH', detail: 'Other bytes.' },
   }
