@@ -10,6 +10,7 @@ import { Packages } from './packages.js'
 import { at } from './routes.js'
 import type { Event, Me, SignIn } from './types.js'
 import { Uploads } from './uploads.js'
+import { Webhooks } from './webhooks.js'
 
 export interface AntipastoOptions extends Omit<ConnectionOptions, 'credentials'> {
   /** A key or a token that stays the same … */
@@ -30,6 +31,7 @@ export class Antipasto {
   readonly packages: Packages
   readonly files: Files
   readonly keys: Keys
+  readonly webhooks: Webhooks
 
   constructor({ token = null, credentials = fixedCredential(token), ...options }: AntipastoOptions) {
     this.connection = new Connection({ ...options, credentials })
@@ -37,6 +39,7 @@ export class Antipasto {
     this.packages = new Packages(this.connection)
     this.files = new Files(this.connection)
     this.keys = new Keys(this.connection)
+    this.webhooks = new Webhooks(this.connection)
   }
 
   /** Who asks, what they may, use and have left. */

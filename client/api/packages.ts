@@ -2,7 +2,7 @@
 
 import type { Connection } from './connection.js'
 import { askBytes, askJson, askNothing, askText, jsonBody, query } from './json.js'
-import { everyItem, MOST_PER_PAGE, type Page } from './pages.js'
+import { everyItem, MOST_PER_PAGE, type Page, type PageOptions } from './pages.js'
 import { at } from './routes.js'
 import type {
   EmlPatch,
@@ -39,32 +39,32 @@ export class Packages {
     return askJson(this.#connection, at('/packages/{id}', { id }), { signal })
   }
 
-  /** Newest first. Without the counts: `get` has them. */
-  list(
+  /** Newest first. */
+  list(filters: PackageFilters = {}, signal?: AbortSignal): AsyncGenerator<PackageSummary, void, undefined> {
+    return everyItem((cursor) => this.page(filters, { cursor, limit: MOST_PER_PAGE, signal }))
+  }
+
+  /** One page of that list. */
+  page(
     { metadata = {}, ...filters }: PackageFilters = {},
-    signal?: AbortSignal,
-  ): AsyncGenerator<PackageSummary, void, undefined> {
+    { cursor, limit, signal }: PageOptions = {},
+  ): Promise<Page<PackageSummary>> {
     const ofMetadata = Object.fromEntries(
       Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]),
     )
-    return everyItem((cursor) =>
-      askJson<Page<PackageSummary>>(
-        this.#connection,
-        at('/packages') + query({ ...filters, ...ofMetadata, limit: MOST_PER_PAGE, cursor }),
-        { signal },
-      ),
-    )
+    const target = at('/packages') + query({ ...filters, ...ofMetadata, limit, cursor })
+    return askJson(this.#connection, target, { signal })
   }
 
   /** The reports of its files, in the order of their paths. Failed ones stand at no path: `uploads.list` has them. */
   files(id: string, signal?: AbortSignal): AsyncGenerator<Report, void, undefined> {
-    return everyItem((cursor) =>
-      askJson<Page<Report>>(
-        this.#connection,
-        at('/packages/{id}/files', { id }) + query({ limit: MOST_PER_PAGE, cursor }),
-        { signal },
-      ),
-    )
+    return everyItem((cursor) => this.filesPage(id, { cursor, limit: MOST_PER_PAGE, signal }))
+  }
+
+  /** One page of that list. */
+  filesPage(id: string, { cursor, limit, signal }: PageOptions = {}): Promise<Page<Report>> {
+    const target = at('/packages/{id}/files', { id }) + query({ limit, cursor })
+    return askJson(this.#connection, target, { signal })
   }
 
   /**

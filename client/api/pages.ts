@@ -5,6 +5,15 @@ export interface Page<Item> {
   next_cursor: string | null
 }
 
+/** Which page, and how long: for who turns pages by hand. */
+export interface PageOptions {
+  /** The `next_cursor` of the page before, of the same list in the same order; without it, the first. */
+  cursor?: string | undefined
+  /** Items at most, 1 to 500; default 50. */
+  limit?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
 /** What the server allows. */
 export const MOST_PER_PAGE = 500
 

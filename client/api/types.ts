@@ -12,6 +12,8 @@ export type Session = Schemas['Session']
 export type NewSession = Schemas['NewSession']
 export type Completion = Schemas['Completion']
 export type UploadChanges = Schemas['UploadChanges']
+/** The digests of the bytes that have arrived so far. */
+export type Received = Schemas['Received']
 export type RetrievalUrl = Answer<'renewRetrievalUrl', 200>
 export type Package = Schemas['Package']
 export type PackageSummary = Schemas['PackageSummary']
@@ -32,8 +34,19 @@ export type ApiKey = Schemas['ApiKey']
 export type ApiKeyWish = operations['createApiKey']['requestBody']['content']['application/json']
 /** One with the key itself. */
 export type NewApiKey = Schemas['NewApiKey']
+/** Where events are sent by themselves. */
+export type Webhook = Schemas['Webhook']
+/** What a webhook should be like. */
+export type WebhookWish = Optional<Schemas['NewWebhook'], 'events'>
+/** One with the secret that signs what it is sent. */
+export type NewWebhook = Schemas['WebhookWithSecret']
+/** One event on its way to a webhook, or a ping: what was tried, and what came of it. */
+export type WebhookDelivery = Schemas['Delivery']
 export type SignIn = Schemas['SignIn']
 export type ErrorCode = Schemas['Problem']['code']
+
+/** What has a default at the server needn't be said. */
+type Optional<Body, Name extends keyof Body> = Omit<Body, Name> & Partial<Pick<Body, Name>>
 
 /** The JSON of a route's answer with this status. */
 type Answer<Id extends keyof operations, Status extends number> = operations[Id] extends {

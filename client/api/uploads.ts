@@ -3,12 +3,13 @@
 import type { Connection } from './connection.js'
 import { apiError } from './errors.js'
 import { askJson, askNothing, askText, jsonBody, query } from './json.js'
-import { everyItem, MOST_PER_PAGE, type Page } from './pages.js'
+import { everyItem, MOST_PER_PAGE, type Page, type PageOptions } from './pages.js'
 import { at } from './routes.js'
 import { sleep } from './sleep.js'
 import type {
   Completion,
   NewSession,
+  Received,
   Report,
   RetrievalUrl,
   Session,
@@ -33,13 +34,12 @@ export class Uploads {
 
   /** Newest first, unless `sort` says otherwise. */
   list(filters: UploadFilters = {}, signal?: AbortSignal): AsyncGenerator<Report, void, undefined> {
-    return everyItem((cursor) =>
-      askJson<Page<Report>>(
-        this.#connection,
-        at('/uploads') + query({ ...filters, limit: MOST_PER_PAGE, cursor }),
-        { signal },
-      ),
-    )
+    return everyItem((cursor) => this.page(filters, { cursor, limit: MOST_PER_PAGE, signal }))
+  }
+
+  /** One page of that list. */
+  page(filters: UploadFilters = {}, { cursor, limit, signal }: PageOptions = {}): Promise<Page<Report>> {
+    return askJson(this.#connection, at('/uploads') + query({ ...filters, limit, cursor }), { signal })
   }
 
   /**
@@ -117,6 +117,41 @@ export class Uploads {
    */
   remove(id: string, signal?: AbortSignal): Promise<boolean> {
     return askNothing(this.#connection, at('/uploads/{id}', { id }), { method: 'DELETE', signal })
+  }
+
+  /**
+   * Cancels or deletes at once, and keeps the bytes for 1 to 600 seconds: until the report's `restorable_until`, `restore`
+   * brings it back. That is null when nothing could be kept: of a failed upload, or one that a single request was bringing.
+   *
+   * Repeated, it answers the same, and gives no more time.
+   *
+   * @throws NotFound, Gone when it has ended, Conflict while it is being finished, PackageFinalized
+   */
+  removeWithUndo(id: string, undoSeconds: number, signal?: AbortSignal): Promise<Report> {
+    const target = at('/uploads/{id}', { id }) + query({ undo_seconds: undoSeconds })
+    return askJson(this.#connection, target, { method: 'DELETE', signal })
+  }
+
+  /**
+   * Undoes `removeWithUndo`: it is again what it was, with the same URL. Repeated, it answers the same.
+   *
+   * @throws Gone when its time is over, Conflict when it ended for good or its place is taken, PackageFinalized
+   */
+  restore(id: string, signal?: AbortSignal): Promise<Report> {
+    return askJson(this.#connection, at('/uploads/{id}/restore', { id }), {
+      method: 'POST',
+      isRepeatable: true,
+      signal,
+    })
+  }
+
+  /**
+   * How many bytes have arrived, and their digests: whoever is given the file again knows by them whether it is the same one.
+   *
+   * @throws Gone when it has ended, Conflict when the server doesn't know them
+   */
+  received(id: string, signal?: AbortSignal): Promise<Received> {
+    return askJson(this.#connection, at('/uploads/{id}/received', { id }), { signal })
   }
 }
 

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Antipasto } from '../../client/api/antipasto.js'
 import { findChromium, launchChromium } from '../dashboard/browser.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { type Receiver, startReceiver } from '../webhooks/receiver.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const manual = await readFile(path.join(ROOT, 'docs/client.md'), 'utf8')
@@ -21,11 +22,15 @@ const CSV = 'depth,temperature\n5,12.5\n'
 const sha256Of = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 let server: TestServer
+let receiver: Receiver
 let folder: string
 let antipasto: Antipasto
 
 beforeAll(async () => {
-  server = await startServer()
+  ;[server, receiver] = await Promise.all([
+    startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true' } }),
+    startReceiver(),
+  ])
   antipasto = new Antipasto({ url: server.url, token: server.key })
   // Inside the package, so that its own name leads to its `exports`.
   folder = await mkdtemp(path.join(ROOT, 'dist', 'client-manual-'))
@@ -36,13 +41,19 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.dispose()
+  await receiver.close()
   await rm(folder, { recursive: true, force: true })
 })
 
 test('the examples for Node do what the text says, in one program', async () => {
   const script = path.join(folder, 'manual.js')
   await writeFile(script, blocksOf('js').join('\n'))
-  const env = { PATH: process.env.PATH, ANTIPASTO_URL: server.url, ANTIPASTO_TOKEN: server.key }
+  const env = {
+    PATH: process.env.PATH,
+    ANTIPASTO_URL: server.url,
+    ANTIPASTO_TOKEN: server.key,
+    HOOK_URL: receiver.url,
+  }
   const { stdout } = await run(process.execPath, [script], { cwd: folder, env, timeout: 60_000 })
   const [report] = await allOf(antipasto.uploads.list({ q: 'temperature' }))
   const [found] = await allOf(antipasto.packages.list({ label: 'lake-2026' }))
@@ -53,7 +64,10 @@ test('the examples for Node do what the text says, in one program', async () => 
     `ready ${sha256Of(CSV)} ${report?.retrieval_url}`,
     sha256Of('site,depth\nMüggelsee,8\n'),
     `temperature.csv ${CSV.length}`,
+    `The largest is temperature.csv; then come 1.`,
+    'deleted; can be restored until 20',
     'filled in: ',
+    'The ping was delivered: 204',
     `fetched ${CSV.length}`,
     'package.finalized.v1',
     'NOT_FOUND ',

@@ -48,6 +48,8 @@ describe('a captive portal', () => {
       () => antipasto.packages.manifest('x', 'cbor'),
       () => antipasto.packages.eml('x'),
       () => antipasto.uploads.remove('x'),
+      () => antipasto.uploads.removeWithUndo('x', 5),
+      () => antipasto.uploads.restore('x'),
       () => antipasto.uploads.list().next(),
       () => antipasto.events({ follow: false }).next(),
     ]) {

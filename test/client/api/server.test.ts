@@ -8,6 +8,7 @@ import type { Manifest, NewApiKey, Report } from '../../../client/api/types.js'
 import { uploadIdOf } from '../../../client/api/uploads.js'
 import { ediId, type Iam, startIam } from '../../support/iam.js'
 import { startServer, type TestServer } from '../../support/server.js'
+import { startReceiver } from '../../webhooks/receiver.js'
 
 const sha256Of = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex')
 const bytesOf = (text: string) => new TextEncoder().encode(text)
@@ -18,7 +19,7 @@ let antipasto: Antipasto
 
 beforeAll(async () => {
   iam = await startIam()
-  server = await startServer({ env: iam.env })
+  server = await startServer({ env: { ...iam.env, WEBHOOK_PRIVATE_ADDRESSES: 'true' } })
   antipasto = new Antipasto({ url: server.url, token: server.key })
 }, 60_000)
 
@@ -98,6 +99,39 @@ describe('lists over several pages', () => {
     }
     expect(taken).toBe(700)
   }, 120_000)
+
+  test('are turned by hand, in the order that was asked for', async () => {
+    const label = 'by hand'
+    for (const [filename, size] of [
+      ['b.csv', 1],
+      ['A.csv', 3],
+      ['c.csv', 2],
+    ] as const) {
+      await antipasto.uploads.open({ filename, size, label })
+    }
+    const filters = { label, sort: '-size' } as const
+    const first = await antipasto.uploads.page(filters, { limit: 2 })
+    expect(first.items.map(({ filename }) => filename)).toEqual(['A.csv', 'c.csv'])
+    const second = await antipasto.uploads.page(filters, { limit: 2, cursor: String(first.next_cursor) })
+    expect(second.items.map(({ filename }) => filename)).toEqual(['b.csv'])
+    expect(second.next_cursor).toBeNull()
+    const named = await allOf(antipasto.uploads.list({ label, sort: 'filename' }))
+    expect(named.map(({ filename }) => filename)).toEqual(['A.csv', 'b.csv', 'c.csv'])
+    expect((await antipasto.uploads.page()).items.length).toBeLessThanOrEqual(50)
+    await expect(
+      antipasto.uploads.page({ sort: 'size' }, { cursor: String(first.next_cursor) }),
+    ).rejects.toMatchObject({ name: 'InvalidInput' })
+
+    const [found] = (await antipasto.packages.page({ q: 'BY HAND' }, { limit: 1 })).items
+    expect(found).toMatchObject({ label, counts: { total: 3, ready: 0, unfinished: 3, bytes: 0 } })
+    const files = await antipasto.packages.filesPage(String(found?.id), { limit: 2 })
+    expect(files.items).toHaveLength(2)
+    const rest = await antipasto.packages.filesPage(String(found?.id), { cursor: String(files.next_cursor) })
+    expect(rest).toMatchObject({ items: [{ label }], next_cursor: null })
+    const reason = new Error('no longer wanted')
+    const signal = AbortSignal.abort(reason)
+    await expect(antipasto.uploads.page({}, { signal })).rejects.toBe(reason)
+  })
 
   test('give every package, by its own facts, too', async () => {
     const token = iam.issue({ sub: ediId('grace') })
@@ -213,6 +247,33 @@ describe('an upload', () => {
     await expect(antipasto.uploads.whenReady(id)).rejects.toMatchObject({ name: 'Gone' })
     expect(await antipasto.uploads.remove('0'.repeat(40))).toBe(false)
   })
+
+  test('is deleted so that it can be restored, both however often it is said', async () => {
+    const before = await anUpload()
+    const { id } = before
+    const deleted = await antipasto.uploads.removeWithUndo(id, 600)
+    expect(deleted).toMatchObject({ id, state: 'deleted', restorable_until: expect.any(String) })
+    expect(await antipasto.uploads.removeWithUndo(id, 600)).toEqual(deleted)
+    const found = await allOf(antipasto.uploads.list({ state: ['deleted', 'canceled'], q: id }))
+    expect(found.map(({ restorable_until }) => restorable_until)).toEqual([deleted.restorable_until])
+    await expect(antipasto.uploads.received(id)).rejects.toMatchObject({ name: 'Gone' })
+    for (let time = 1; time <= 2; time += 1) {
+      expect(await antipasto.uploads.restore(id)).toMatchObject({
+        state: 'ready',
+        retrieval_url: before.retrieval_url,
+        restorable_until: null,
+      })
+    }
+    expect(await antipasto.uploads.received(id)).toEqual({ offset: 3, checksums: before.checksums })
+    await antipasto.uploads.removeWithUndo(id, 600)
+    expect(await antipasto.uploads.remove(id)).toBe(true)
+    await expect(antipasto.uploads.restore(id)).rejects.toMatchObject({ name: 'Conflict' })
+    await expect(antipasto.uploads.removeWithUndo(id, 600)).rejects.toMatchObject({ name: 'Gone' })
+    await expect(antipasto.uploads.removeWithUndo('0'.repeat(40), 5)).rejects.toMatchObject({
+      name: 'NotFound',
+    })
+    await expect(antipasto.uploads.removeWithUndo(id, 0)).rejects.toMatchObject({ name: 'InvalidInput' })
+  })
 })
 
 describe('a package', () => {
@@ -309,6 +370,44 @@ describe('keys', () => {
     expect([await antipasto.keys.revoke(made.id), await antipasto.keys.revoke(made.id)]).toEqual([true, true])
     expect(await antipasto.keys.revoke('00000000-0000-4000-8000-000000000000')).toBe(false)
     await expect(script.me()).rejects.toMatchObject({ name: 'Unauthorized' })
+  })
+})
+
+describe('webhooks', () => {
+  test('are made, shown their secret once, pinged, told of events, listed and ended', async () => {
+    const receiver = await startReceiver()
+    try {
+      const { secret, ...made } = await antipasto.webhooks.create({
+        url: receiver.url,
+        events: ['package.created.v1'],
+      })
+      expect(secret).toMatch(/^whsec_/)
+      expect(await antipasto.webhooks.get(made.id)).toEqual(made)
+      expect(await allOf(antipasto.webhooks.list())).toContainEqual(made)
+      const ping = await antipasto.webhooks.ping(made.id)
+      expect(ping).toMatchObject({ type: 'webhook.ping.v1', state: 'delivered', status: 204, sequence: null })
+      const { id } = await antipasto.packages.create({ name: 'told of' })
+      await receiver.hasReceived(2)
+      expect(receiver.received.map(({ body }) => body)).toEqual([
+        expect.stringContaining('webhook.ping.v1'),
+        expect.stringContaining(id),
+      ])
+      const deliveries = await allOf(antipasto.webhooks.deliveries(made.id))
+      expect(deliveries.map(({ type }) => type)).toEqual(['package.created.v1', 'webhook.ping.v1'])
+      expect(await antipasto.webhooks.remove(made.id)).toBe(true)
+      expect(await antipasto.webhooks.remove(made.id)).toBe(false)
+      await expect(antipasto.webhooks.get(made.id)).rejects.toMatchObject({ name: 'NotFound' })
+      await expect(antipasto.webhooks.ping(made.id)).rejects.toMatchObject({ name: 'NotFound' })
+    } finally {
+      await receiver.close()
+    }
+  })
+
+  test('are refused with what to do', async () => {
+    await expect(antipasto.webhooks.create({ url: 'ftp://x.org/' })).rejects.toMatchObject({
+      name: 'InvalidInput',
+      message: expect.stringContaining('url'),
+    })
   })
 })
 
