@@ -5,7 +5,7 @@ import type { OwnerScope } from '../auth/owner-scope.js'
 import type { EventOrder } from './order.js'
 import { type EventPage, EventRing } from './ring.js'
 
-const LOOK_EVERY_MS = 200
+const LOOK_EVERY_MS = 100
 /** While the database doesn't answer. */
 const LOOK_AGAIN_MS = 1_000
 const RING_EVENTS = 2_048

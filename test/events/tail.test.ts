@@ -169,9 +169,9 @@ describe('The tail', () => {
     const asked = one.lookCount()
     const waits = Array.from({ length: 500 }, () => one.tail.changed(head, { waitMs: 2_000, signal: never }))
     await Promise.all(waits)
-    // Every 200 ms.
+    // Every 100 ms.
     expect(one.lookCount() - asked).toBeGreaterThan(5)
-    expect(one.lookCount() - asked).toBeLessThan(13)
+    expect(one.lookCount() - asked).toBeLessThan(25)
     const after = one.lookCount()
     await sleep(600)
     expect(one.lookCount() - after).toBeLessThanOrEqual(1)
