@@ -29,7 +29,7 @@ const ROOMS: Record<string, Room> = {
   errors: { files: /^server\/errors\.ts$/, rooms: [], packages: [] },
   pure: {
     files:
-      /^server\/(units|banner|auth\/(identity|owner-scope|grant|shared|claims|configured-keys|verification-key)|quotas\/quota|guards\/(address|rate-headers)|hooks\/(content-check|facts|words)|uploads\/(upload|report|list-query|relative-path|file-name|pace)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
+      /^server\/(units|banner|auth\/(identity|owner-scope|grant|shared|claims|configured-keys|verification-key)|quotas\/quota|guards\/(address|rate-headers)|hooks\/(content-check|facts|words)|uploads\/(upload|undo|report|list-query|relative-path|file-name|pace)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
     rooms: ['errors', 'http rules'],
     types: ['digests', 'store', 'events', 'records', 'operations', 'config'],
     packages: ['canonicalize', 'cborg', 'ipaddr.js', 'node:buffer', 'node:crypto', 'node:net', 'zod'],
@@ -104,7 +104,7 @@ const ROOMS: Record<string, Room> = {
   },
   records: {
     files:
-      /^server\/(uploads\/(records|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|shares|eml-records)|webhooks\/records)\.ts$/,
+      /^server\/(uploads\/(records|list-rows|restoring|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|shares|eml-records)|webhooks\/records)\.ts$/,
     rooms: [...PURE, 'random', 'database', 'owners', 'prisma client', 'events', 'digests', 'store'],
     types: ['webhooks'],
     packages: ['pino', 'node:crypto'],
@@ -117,7 +117,8 @@ const ROOMS: Record<string, Room> = {
 
   // ---- What happens to an upload, whoever asks
   intake: {
-    files: /^server\/uploads\/(intake|placement|finalize|reread|receive|leases|free-space|group-commit)\.ts$/,
+    files:
+      /^server\/uploads\/(intake|placement|finalize|received|purges|reread|receive|leases|free-space|group-commit)\.ts$/,
     rooms: [...PURE, 'random', 'records', 'store', 'digests'],
     types: ['database'],
     packages: ['node:crypto', 'node:stream', 'pino'],
@@ -259,6 +260,11 @@ const ROOMS: Record<string, Room> = {
   },
 
   // ---- At the top: what puts it together
+  'page routes': {
+    files: /^server\/page\/routes\.ts$/,
+    rooms: ['http'],
+    packages: ['compression', 'express', 'node:url', 'node:zlib'],
+  },
   app: {
     files: /^server\/app\.ts$/,
     rooms: [
@@ -270,6 +276,7 @@ const ROOMS: Record<string, Room> = {
         'webhook routes',
         'api key routes',
         'sign-in routes',
+        'page routes',
       ],
       'guards',
     ],
@@ -316,7 +323,31 @@ const ROOMS: Record<string, Room> = {
   'set-up': { files: /^server\/setup\.mjs$/, rooms: [], packages: ['node:*'] },
   'dashboard build': { files: /^client\/dashboard\/vite\.config\.ts$/, rooms: [], packages: ['vite'] },
   words: { files: /^client\/format\.ts$/, rooms: [], packages: [] },
-  dashboard: { files: /^client\/dashboard\//, rooms: ['words'], packages: ['@uppy/*', 'tus-js-client'] },
+  // ---- The page
+  'page words': { files: /^client\/dashboard\/words\//, rooms: ['words'], packages: [] },
+  'page parts': {
+    files: /^client\/dashboard\/(parts\/|look\/|(announcer|clock|route|place)\.ts)/,
+    rooms: ['page words', 'client'],
+    packages: ['preact', 'preact/*', '@preact/signals'],
+  },
+  // The one place that compiles WebAssembly: its answer's policy is its own.
+  'digest worker': {
+    files: /^client\/dashboard\/upload\/digest-worker\.ts$/,
+    rooms: [],
+    packages: ['hash-wasm'],
+  },
+  // The one place that knows Uppy, which is loaded late.
+  'page sending': {
+    files: /^client\/dashboard\/send\//,
+    rooms: ['page', 'page parts', 'page words', 'client', 'words'],
+    packages: ['preact', 'preact/*', '@preact/signals', '@uppy/*', 'tus-js-client'],
+  },
+  page: {
+    files: /^client\/dashboard\//,
+    rooms: ['page sending', 'page parts', 'page words', 'client', 'words'],
+    types: ['digest worker'],
+    packages: ['preact', 'preact/*', '@preact/signals'],
+  },
 
   // ---- The clients, which know of the server only what openapi.json says
   'type generator': {
@@ -383,9 +414,11 @@ function* walk(value: unknown): Generator<Node> {
   }
 }
 
+const LANGUAGES: Record<string, 'ts' | 'tsx'> = { '.ts': 'ts', '.tsx': 'tsx' }
+
 async function readSource(file: string): Promise<Source> {
   const text = await readFile(path.join(ROOT, file), 'utf8')
-  const nodes = [...walk(parseAst(text, { lang: file.endsWith('.ts') ? 'ts' : 'js' }).body)]
+  const nodes = [...walk(parseAst(text, { lang: LANGUAGES[path.extname(file)] ?? 'js' }).body)]
   return {
     file,
     imports: nodes.flatMap((node) => importOf(node, file)),
@@ -423,8 +456,8 @@ function readOf(node: Node): string[] {
 /** The file that a relative import means, as in `Source.file`. */
 function resolve(file: string, specifier: string): string {
   const target = path.posix.join(path.posix.dirname(file), specifier)
-  const source = target.replace(/\.js$/, '.ts')
-  return existsSync(path.join(ROOT, source)) ? source : target
+  const sources = ['.ts', '.tsx'].map((extension) => target.replace(/\.js$/, extension))
+  return sources.find((source) => existsSync(path.join(ROOT, source))) ?? target
 }
 
 function roomOf(file: string): string | undefined {

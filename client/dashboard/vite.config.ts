@@ -8,6 +8,10 @@ export default defineConfig({
   root: import.meta.dirname,
   // Relative, so that the page also works below a path (https://example.org/staging/).
   base: './',
+  // Uppy brings Preact; two of them on one page don't know each other's hooks.
+  resolve: { dedupe: ['preact'] },
+  // Relative as well: a worker is loaded from beside the page's other assets.
+  worker: { format: 'es' },
   build: {
     outDir: '../../dist/dashboard',
     emptyOutDir: true,

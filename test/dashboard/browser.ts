@@ -2,7 +2,14 @@
 
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type CDPSession,
+  chromium,
+  type Page,
+} from 'playwright-core'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
@@ -39,13 +46,21 @@ export interface WatchedPage {
   close(): Promise<void>
 }
 
+/** How the person who looks at the page has set up the browser. */
+export type Looks = Pick<BrowserContextOptions, 'colorScheme' | 'locale' | 'timezoneId' | 'reducedMotion'>
+
 /** A page in a profile of its own that may read the clipboard; nothing is opened yet. */
 export async function openWatchedPage(
   browser: Browser,
   origin: string,
   viewport = { width: 1000, height: 860 },
+  looks: Looks = {},
 ): Promise<WatchedPage> {
-  const context = await browser.newContext({ viewport })
+  return watchPage(await browser.newContext({ viewport, ...looks }), origin)
+}
+
+/** A page in that profile: another tab of the same person, or one of a profile on the disk. */
+export async function watchPage(context: BrowserContext, origin: string): Promise<WatchedPage> {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin })
   context.setDefaultTimeout(20_000)
   const page = await context.newPage()
@@ -86,15 +101,27 @@ export async function openWatchedPage(
   }
 }
 
-/** Drops a file from the disk on the middle of an element, as a hand with a mouse does. */
-export async function dropFile(page: Page, selector: string, file: string): Promise<void> {
+/** Drops files from the disk on the middle of an element, as a hand with a mouse does. */
+export async function dropFile(page: Page, selector: string, ...files: readonly string[]): Promise<void> {
+  await drag(page, selector, ['dragEnter', 'dragOver', 'drop'], files)
+}
+
+/** Brings a file from the disk over the middle of an element, and lets nothing fall. */
+export async function dragOver(page: Page, selector: string, file = '/dev/null'): Promise<void> {
+  await drag(page, selector, ['dragEnter', 'dragOver'], [file])
+}
+
+async function drag(
+  page: Page,
+  selector: string,
+  steps: readonly ('dragEnter' | 'dragOver' | 'drop')[],
+  files: readonly string[],
+): Promise<void> {
   const box = await page.locator(selector).boundingBox()
   if (box === null) throw new Error(`${selector} is not to be seen`)
   const devtools = await page.context().newCDPSession(page)
   const place = { x: box.x + box.width / 2, y: box.y + box.height / 2 }
-  const data = { items: [], files: [file], dragOperationsMask: 1 }
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
-    await devtools.send('Input.dispatchDragEvent', { type, ...place, data })
-  }
+  const data = { items: [], files: [...files], dragOperationsMask: 1 }
+  for (const type of steps) await devtools.send('Input.dispatchDragEvent', { type, ...place, data })
   await devtools.detach()
 }

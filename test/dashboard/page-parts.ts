@@ -4,16 +4,22 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Locator, Page } from 'playwright-core'
 
-export const FILE_INPUT = 'input.uppy-Dashboard-input >> nth=0'
-export const PAUSE = 'button.uppy-StatusBar-actionCircleBtn[aria-label="Pause"]'
-export const RESUME = 'button.uppy-StatusBar-actionCircleBtn[aria-label="Resume"]'
+/** Where files are dropped while there are none. */
+export const DROP_AREA = '.drop-area'
+/** The input behind its button, there while it is. */
+export const PICK_FILES = 'input[data-pick="files"]'
 
-/** The newest row of a file with this name. */
+/** The row of the file with this name that stands highest. */
 export function rowOf(page: Page, name: string): Locator {
   return page
-    .locator('#staged-list .staged')
-    .filter({ has: page.getByText(name, { exact: true }) })
+    .locator('.staged-row')
+    .filter({ has: page.getByRole('link', { name, exact: true }) })
     .first()
+}
+
+/** Nothing is sent before it is pressed. */
+export function uploadButton(page: Page): Locator {
+  return page.getByRole('button', { name: /^Upload \+?\d+ (new )?files?/ })
 }
 
 /** Reads again and again until the value is right, for 20 s at most; answers the last one. */
@@ -35,4 +41,42 @@ export async function expectText(target: Locator, text: string): Promise<void> {
 
 export function sha256Of(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Opens the page with a key in its address, as `npm start` prints it, and goes on to a view; resolves when that stands. */
+export async function openSignedIn(
+  page: Page,
+  { url, key }: { url: string; key: string },
+  href = '#/',
+): Promise<void> {
+  await page.goto(`${url}/#key=${key}`)
+  await page.getByRole('navigation').waitFor()
+  if (href !== '#/') {
+    await page.goto(`${url}/${href}`)
+    await page.locator('main h1').filter({ visible: true }).waitFor()
+  }
+  await settled(page)
+}
+
+/** Resolves when the view has its heading, and nothing on it is being loaded any more. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator('main :is(h1, h2)').filter({ visible: true }).first().waitFor()
+  const isLoading = "document.querySelector('main .loading, main [aria-busy=true]') !== null"
+  for (let quiet = 0; quiet < 4; quiet += 1) {
+    if (await page.evaluate<boolean>(isLoading)) quiet = 0
+    await sleep(100)
+  }
+}
+
+/** All that the page says: its texts, and the names and hints of its controls. */
+export function textsOn(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`(() => {
+    const texts = []
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (walker.nextNode()) texts.push(walker.currentNode.data)
+    for (const name of ['aria-label', 'title', 'placeholder', 'alt']) {
+      for (const element of document.querySelectorAll('[' + name + ']')) texts.push(element.getAttribute(name))
+    }
+    return [...new Set(texts.map((text) => text.trim()))].filter((text) => text !== '')
+  })()`)
 }

@@ -1,0 +1,20 @@
+// Where the page is, as a signal: the view that its address names.
+
+import { signal } from '@preact/signals'
+import { isSameRoute, type Route, routeOf } from './route.js'
+
+const route = signal<Route>(routeOf(location.hash))
+
+addEventListener('hashchange', () => {
+  // A key in the address is the sign-in's, which strikes it out: what is left is the address of the files.
+  const next = routeOf(location.hash.startsWith('#key=') ? '' : location.hash)
+  // What follows a "?" is the view's own.
+  if (!isSameRoute(next, route.peek())) route.value = next
+})
+
+/** The view on show. Links and `history` change it. */
+export const place = route
+
+export function goTo(href: string): void {
+  location.hash = href
+}

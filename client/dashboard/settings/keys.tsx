@@ -1,0 +1,203 @@
+// API keys: those there are, one more, one less.
+
+import { useSignal } from '@preact/signals'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { ApiKey, Me, NewApiKey } from '../../api/types.js'
+import { announce } from '../announcer.js'
+import { useDesk } from '../desk.js'
+import { Badge } from '../parts/badge.js'
+import { CopyButton } from '../parts/copy-button.js'
+import { Empty } from '../parts/empty.js'
+import { Age, Moment, TimeLeft } from '../parts/measures.js'
+import { may } from '../sign-in/rights.js'
+import { words } from '../words/words.js'
+import { KeyForm } from './key-form.js'
+import { isCurrent, mayRevoke } from './key-rules.js'
+import { ListEnd } from './list-end.js'
+import { RevokeKey } from './revoke-key.js'
+import { Lacking, Section } from './section.js'
+import { createShownList } from './shown-list.js'
+import { ShownOnce } from './shown-once.js'
+
+const STEP = 10
+
+export function KeysSection({ me }: { me: Me }) {
+  const { antipasto, live } = useDesk()
+  const list = useMemo(
+    () => createShownList({ open: () => antipasto.keys.list(), idOf: (key: ApiKey) => key.id, step: STEP }),
+    [antipasto],
+  )
+  const isOpen = useSignal(false)
+  const made = useSignal<NewApiKey | null>(null)
+  const opener = useRef<HTMLButtonElement>(null)
+  const mayRead = may(me, 'read')
+
+  useEffect(() => {
+    if (mayRead) void list.more()
+  }, [list, mayRead])
+  useEffect(
+    () =>
+      live.onEvent(({ type }) => {
+        if (mayRead && type.startsWith('api_key.')) void list.again()
+      }),
+    [live, list, mayRead],
+  )
+
+  function close(): void {
+    isOpen.value = false
+    made.value = null
+    // It is there again only after the next rendering.
+    setTimeout(() => opener.current?.focus())
+  }
+
+  return (
+    <Section
+      title={words.settings.keys}
+      action={
+        may(me, 'upload') &&
+        made.value === null && (
+          <button
+            ref={opener}
+            type="button"
+            aria-expanded={isOpen.value}
+            onClick={() => {
+              isOpen.value = !isOpen.value
+            }}
+          >
+            {words.settings.makeKey}
+          </button>
+        )
+      }
+    >
+      <p class="hint">{words.settings.keysHint}</p>
+      {!may(me, 'upload') && <Lacking>{words.settings.keysLackUpload}</Lacking>}
+      {isOpen.value && (
+        <KeyForm
+          me={me}
+          onCancel={close}
+          onMade={(key) => {
+            isOpen.value = false
+            made.value = key
+            const { key: _, ...listed } = key
+            if (mayRead) list.put(listed)
+          }}
+        />
+      )}
+      {made.value !== null && <MadeKey made={made.value} onDone={close} />}
+      {mayRead ? <KeyList me={me} list={list} /> : <Lacking>{words.settings.keysLackRead}</Lacking>}
+    </Section>
+  )
+}
+
+function MadeKey({ made, onDone }: { made: NewApiKey; onDone: () => void }) {
+  const { antipasto } = useDesk()
+  const command = `npx antipasto login --url ${antipasto.connection.url}`
+  return (
+    <ShownOnce
+      title={words.settings.keyMade(made.name)}
+      secret={made.key}
+      what={words.settings.key}
+      onDone={onDone}
+    >
+      <p>{words.settings.keyUse}</p>
+      <p class="secret">
+        <code>{command}</code>
+        <CopyButton text={command} what={words.settings.command} />
+      </p>
+    </ShownOnce>
+  )
+}
+
+function KeyList({ me, list }: { me: Me; list: ReturnType<typeof createShownList<ApiKey>> }) {
+  const { session } = useDesk()
+  const asked = useSignal<ApiKey | null>(null)
+  const place = useRef<HTMLDivElement>(null)
+  const keys = list.items.value
+
+  function onRevoked(key: ApiKey): void {
+    asked.value = null
+    list.put({ ...key, state: 'revoked', revoked_at: new Date().toISOString() })
+    announce(words.settings.revokedNow(key.name))
+    // Its button is gone.
+    setTimeout(() => place.current?.closest('section')?.querySelector('h2')?.focus())
+    // Whoever revokes the key that they came with has signed out everywhere with it; files on their way wait for another.
+    if (isCurrent(key, me)) session.refuse(session.key.peek() ?? '')
+  }
+
+  return (
+    <div ref={place}>
+      {keys?.length === 0 && (
+        <Empty icon="lock" title={words.settings.noKeys}>
+          <p>{words.settings.noKeysHint}</p>
+        </Empty>
+      )}
+      {keys !== null && keys.length > 0 && (
+        <ul class="rows">
+          {keys.map((key) => (
+            <KeyRow key={key.id} item={key} me={me} onAsk={() => (asked.value = key)} />
+          ))}
+        </ul>
+      )}
+      <ListEnd list={list} more={words.settings.moreKeys} />
+      {asked.value !== null && (
+        <RevokeKey
+          item={asked.value}
+          isCurrent={isCurrent(asked.value, me)}
+          onClose={() => (asked.value = null)}
+          onRevoked={onRevoked}
+        />
+      )}
+    </div>
+  )
+}
+
+function KeyRow({ item, me, onAsk }: { item: ApiKey; me: Me; onAsk: () => void }) {
+  return (
+    <li class="row" tabIndex={-1} data-over={item.state === 'active' ? undefined : ''}>
+      <div class="row-words">
+        <p class="row-title">
+          <strong dir="auto">{item.name}</strong> <code class="soft">{item.prefix}…</code>{' '}
+          {item.state !== 'active' && <Badge tone="plain">{words.settings.keyStates[item.state]}</Badge>}
+          {isCurrent(item, me) && <Badge tone="busy">{words.settings.currentKey}</Badge>}
+        </p>
+        <p class="row-facts">
+          {item.owner !== me.owner && <span dir="auto">{item.owner}</span>}
+          <span>{item.scopes.join(', ')}</span>
+          <span>
+            {words.settings.made} <Age at={item.created_at} />
+          </span>
+          <span>
+            <KeyEnd item={item} />
+          </span>
+        </p>
+      </div>
+      {mayRevoke(item, me) && (
+        <button
+          type="button"
+          class="danger quiet"
+          aria-label={words.settings.revokeOf(item.name)}
+          onClick={onAsk}
+        >
+          {words.settings.revoke}
+        </button>
+      )}
+    </li>
+  )
+}
+
+function KeyEnd({ item }: { item: ApiKey }) {
+  if (item.revoked_at !== null) {
+    return (
+      <>
+        {words.settings.revokedAt} <Moment at={item.revoked_at} />
+      </>
+    )
+  }
+  if (item.expires_at === null) return words.settings.neverEnds
+  if (item.state === 'active') return <TimeLeft at={item.expires_at} />
+  return (
+    <>
+      {words.settings.endedAt} <Moment at={item.expires_at} />
+    </>
+  )
+}

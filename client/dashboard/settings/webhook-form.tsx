@@ -1,0 +1,122 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useId, useRef } from 'preact/hooks'
+import type { NewWebhook } from '../../api/types.js'
+import { useDesk } from '../desk.js'
+import { Field } from '../parts/field.js'
+import { Trouble } from '../parts/trouble.js'
+import { words } from '../words/words.js'
+import { eventWords } from './event-words.js'
+import { WEBHOOK_EVENTS, type WebhookEvent, type WebhookFaults, webhookWishOf } from './webhook-wish.js'
+
+interface WebhookFormProps {
+  onCancel: () => void
+  onMade: (webhook: NewWebhook) => void
+}
+
+/** What most receivers wait for. */
+const USUAL: ReadonlySet<WebhookEvent> = new Set(['upload.ready.v1', 'upload.failed.v1'])
+
+export function WebhookForm({ onCancel, onMade }: WebhookFormProps) {
+  const { antipasto } = useDesk()
+  const form = useRef<HTMLFormElement>(null)
+  const radioName = useId()
+  const url = useSignal('')
+  const wantsAll = useSignal(true)
+  const chosen = useSignal<ReadonlySet<WebhookEvent>>(USUAL)
+  const faults = useSignal<WebhookFaults>({})
+  const isBusy = useSignal(false)
+  const error = useSignal<unknown>(null)
+  useEffect(() => form.current?.querySelector('input')?.focus(), [])
+
+  async function submit(event: SubmitEvent): Promise<void> {
+    event.preventDefault()
+    if (isBusy.peek()) return
+    const read = webhookWishOf({ url: url.value, events: wantsAll.value ? null : chosen.value })
+    faults.value = 'faults' in read ? read.faults : {}
+    if ('faults' in read) {
+      setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus())
+      return
+    }
+    isBusy.value = true
+    error.value = null
+    try {
+      onMade(await antipasto.webhooks.create(read.wish))
+    } catch (failure) {
+      error.value = failure
+    } finally {
+      isBusy.value = false
+    }
+  }
+
+  function choose(event: WebhookEvent, isChosen: boolean): void {
+    const others = [...chosen.value].filter((one) => one !== event)
+    chosen.value = new Set(isChosen ? [...others, event] : others)
+  }
+
+  const { url: urlFault, events: eventsFault } = faults.value
+  return (
+    <form ref={form} class="settings-form" noValidate onSubmit={(event) => void submit(event)}>
+      <Field
+        label={words.settings.webhookUrl}
+        hint={words.settings.webhookUrlHint}
+        trouble={urlFault === undefined ? null : words.settings.webhookUrlFaults[urlFault]}
+      >
+        {(ids) => (
+          <input
+            {...ids}
+            type="url"
+            dir="ltr"
+            autocomplete="off"
+            spellcheck={false}
+            placeholder="https://"
+            value={url.value}
+            onInput={({ currentTarget }) => (url.value = currentTarget.value)}
+          />
+        )}
+      </Field>
+      <fieldset class="checks">
+        <legend class="label">{words.settings.webhookEvents}</legend>
+        {[true, false].map((isAll) => (
+          <label key={String(isAll)} class="check">
+            <input
+              type="radio"
+              name={radioName}
+              checked={wantsAll.value === isAll}
+              onChange={() => (wantsAll.value = isAll)}
+            />
+            <span>{isAll ? words.settings.everyEvent : words.settings.onlyThese}</span>
+          </label>
+        ))}
+        {!wantsAll.value && (
+          <div class="check-columns">
+            {WEBHOOK_EVENTS.map((event) => (
+              <label key={event} class="check" title={event}>
+                <input
+                  type="checkbox"
+                  checked={chosen.value.has(event)}
+                  {...(eventsFault === undefined ? {} : { 'aria-invalid': true })}
+                  onChange={({ currentTarget }) => choose(event, currentTarget.checked)}
+                />
+                <span>{eventWords(event)}</span>
+              </label>
+            ))}
+          </div>
+        )}
+        {eventsFault !== undefined && !wantsAll.value && (
+          <p class="hint bad" role="alert">
+            {words.settings.webhookEventsFault}
+          </p>
+        )}
+      </fieldset>
+      {error.value !== null && <Trouble error={error.value} what={words.settings.webhookNotMade} />}
+      <div class="form-actions">
+        <button type="submit" class="primary" aria-disabled={isBusy.value} aria-busy={isBusy.value}>
+          {words.settings.addWebhook}
+        </button>
+        <button type="button" class="quiet" onClick={onCancel}>
+          {words.common.cancel}
+        </button>
+      </div>
+    </form>
+  )
+}

@@ -1,0 +1,128 @@
+// Webhooks: those there are, one more, one less.
+
+import { useSignal } from '@preact/signals'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { Me, NewWebhook, Webhook } from '../../api/types.js'
+import { announce } from '../announcer.js'
+import { useDesk } from '../desk.js'
+import { Empty } from '../parts/empty.js'
+import { may } from '../sign-in/rights.js'
+import { words } from '../words/words.js'
+import { ListEnd } from './list-end.js'
+import { RemoveWebhook } from './remove-webhook.js'
+import { Lacking, Section } from './section.js'
+import { createShownList } from './shown-list.js'
+import { ShownOnce } from './shown-once.js'
+import { WebhookForm } from './webhook-form.js'
+import { WebhookRow } from './webhook-row.js'
+
+const STEP = 10
+
+export function WebhooksSection({ me }: { me: Me }) {
+  const { antipasto } = useDesk()
+  const list = useMemo(
+    () =>
+      createShownList({
+        open: () => antipasto.webhooks.list(),
+        idOf: (webhook: Webhook) => webhook.id,
+        step: STEP,
+      }),
+    [antipasto],
+  )
+  const isOpen = useSignal(false)
+  const made = useSignal<NewWebhook | null>(null)
+  const opener = useRef<HTMLButtonElement>(null)
+  const mayRead = may(me, 'read')
+
+  useEffect(() => {
+    if (mayRead) void list.more()
+  }, [list, mayRead])
+
+  function close(): void {
+    isOpen.value = false
+    made.value = null
+    // It is there again only after the next rendering.
+    setTimeout(() => opener.current?.focus())
+  }
+
+  return (
+    <Section
+      title={words.settings.webhooks}
+      action={
+        may(me, 'upload') &&
+        made.value === null && (
+          <button
+            ref={opener}
+            type="button"
+            aria-expanded={isOpen.value}
+            onClick={() => {
+              isOpen.value = !isOpen.value
+            }}
+          >
+            {words.settings.addWebhook}
+          </button>
+        )
+      }
+    >
+      <p class="hint">{words.settings.webhooksHint}</p>
+      {!may(me, 'upload') && <Lacking>{words.settings.webhooksLackUpload}</Lacking>}
+      {isOpen.value && (
+        <WebhookForm
+          onCancel={close}
+          onMade={(webhook) => {
+            isOpen.value = false
+            made.value = webhook
+            const { secret: _, ...listed } = webhook
+            if (mayRead) list.put(listed)
+          }}
+        />
+      )}
+      {made.value !== null && (
+        <ShownOnce
+          title={words.settings.webhookMade}
+          secret={made.value.secret}
+          what={words.settings.secret}
+          onDone={close}
+        >
+          <p>{words.settings.secretUse}</p>
+        </ShownOnce>
+      )}
+      {mayRead ? <WebhookList me={me} list={list} /> : <Lacking>{words.settings.webhooksLackRead}</Lacking>}
+    </Section>
+  )
+}
+
+function WebhookList({ me, list }: { me: Me; list: ReturnType<typeof createShownList<Webhook>> }) {
+  const asked = useSignal<Webhook | null>(null)
+  const place = useRef<HTMLDivElement>(null)
+  const webhooks = list.items.value
+
+  function onRemoved(webhook: Webhook): void {
+    asked.value = null
+    list.remove(webhook)
+    announce(words.settings.webhookRemoved)
+    // Its button is gone.
+    setTimeout(() => place.current?.closest('section')?.querySelector('h2')?.focus())
+  }
+
+  return (
+    <div ref={place}>
+      {webhooks?.length === 0 && (
+        <Empty icon="link" title={words.settings.noWebhooks}>
+          <p>{words.settings.noWebhooksHint}</p>
+        </Empty>
+      )}
+      {webhooks !== null && webhooks.length > 0 && (
+        <ul class="rows">
+          {webhooks.map((webhook) => (
+            <WebhookRow key={webhook.id} item={webhook} me={me} onAsk={() => (asked.value = webhook)} />
+          ))}
+        </ul>
+      )}
+      <ListEnd list={list} more={words.settings.moreWebhooks} />
+      {asked.value !== null && (
+        <RemoveWebhook item={asked.value} onClose={() => (asked.value = null)} onRemoved={onRemoved} />
+      )}
+    </div>
+  )
+}
