@@ -55,8 +55,8 @@ function OnTheWay() {
   if (total === null || place.value.view === 'files') return null
   return (
     <a class="on-the-way" href={hrefOf({ view: 'files' })}>
-      <Progress part={total.acknowledgedBytes} whole={total.sizeBytes} label={words.state.sending} />
-      <span>{formats.percent(total.acknowledgedBytes, total.sizeBytes)}</span>
+      <Progress part={total.sentBytes} whole={total.sizeBytes} label={words.state.sending} />
+      <span>{formats.percent(total.sentBytes, total.sizeBytes)}</span>
     </a>
   )
 }

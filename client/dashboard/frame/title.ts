@@ -24,7 +24,7 @@ export function useTitle({ sending }: Desk): void {
     const view = subject.value === null ? name : `${subject.value} · ${name}`
     const total = sending.total.value
     document.title = total?.isMoving
-      ? words.frame.titleBusy(formats.percent(total.acknowledgedBytes, total.sizeBytes), view)
+      ? words.frame.titleBusy(formats.percent(total.sentBytes, total.sizeBytes), view)
       : view
   })
 }
