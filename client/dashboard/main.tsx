@@ -1,26 +1,27 @@
-// Where the page begins. The address may hold a token, so that it is looked at before anything else is even loaded.
+// Where the page begins.
+
+// First of all: modules run in the order of their imports.
+import './sign-in/arrival.js'
 
 import './look/tokens.css'
 import './look/frame.css'
 import './look/controls.css'
-import { takeKeyFromAddress } from './sign-in/key-in-address.js'
-import { arrive, runErrand } from './sign-in/trip.js'
+import { startApp } from './app.js'
+import { arrival, keyInAddress } from './sign-in/arrival.js'
+import { runErrand } from './sign-in/trip.js'
+import { words } from './words/words.js'
 
-const arrival = arrive()
-const key = takeKeyFromAddress()
 const root = document.querySelector('#app')
 
 if (arrival.kind === 'errand' && (await runErrand(arrival))) {
   // This window began with a copy of the other one's storage.
   sessionStorage.clear()
   window.close()
-  const { words } = await import('./words/words.js')
   root?.replaceChildren(words.signIn.errandDone)
 } else if (root !== null) {
-  const { startApp } = await import('./app.js')
   startApp(root, {
     token: 'token' in arrival ? arrival.token : null,
-    key,
+    key: keyInAddress,
     isUnasked: arrival.kind === 'unasked',
   })
 }

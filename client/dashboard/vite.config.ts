@@ -3,6 +3,19 @@
 
 import { defineConfig } from 'vite'
 
+/** What there is of sending before Uppy is. */
+const FIRST_OF_SENDING =
+  /^send\/(view|drop-area|label-field|label|last-label|notes|picked|room|safe-line|sending|held|go-on)\.tsx?$/
+
+/** Of the views that come later only what several of them share. */
+function isOfFirstView(module: string): boolean {
+  const [, file = ''] = /client\/dashboard\/(.+)$/.exec(module) ?? []
+  if (file === '') return /client\/(api\/|format\.ts)|node_modules\/@?preact/.test(module)
+  if (/^(upload|package|settings)\//.test(file)) return /^upload\/(remove|name)/.test(file)
+  if (file.startsWith('send/')) return FIRST_OF_SENDING.test(file)
+  return /^(parts|words|frame|staged|sign-in|[^/]+$)/.test(file)
+}
+
 export default defineConfig({
   // Wherever it is called from.
   root: import.meta.dirname,
@@ -20,5 +33,16 @@ export default defineConfig({
     // The polyfill is only for browsers without modulepreload; Uppy itself needs newer ones.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        // What the first view needs comes in one piece, in the order of its imports, rather than in pieces that it shares with
+        // later views: on a slow computer each takes its time.
+        strictExecutionOrder: true,
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [{ name: 'first', test: isOfFirstView }],
+        },
+      },
+    },
   },
 })

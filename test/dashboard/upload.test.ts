@@ -260,7 +260,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     expect((await tus.patch(id, 0, BYTES.subarray(0, 10))).status).toBe(204)
     const page = await openUpload(id)
     await page.getByText('Safe on the server: 10 B of 28 B').waitFor()
-    await page.getByRole('button', { name: 'Choose half.csv again to go on with its upload' }).waitFor()
+    await page.getByRole('button', { name: 'Choose the same file to go on half.csv' }).waitFor()
     await page.getByRole('button', { name: 'Discard half.csv' }).click()
     await page.getByRole('heading', { name: 'This upload was discarded' }).waitFor()
     expect((await tus.head(id)).status).toBe(410)

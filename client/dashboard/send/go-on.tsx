@@ -67,7 +67,7 @@ export function GoOn({ report, label, onTrouble }: GoOnProps) {
           type="button"
           class="quiet"
           disabled={session.key.value === null}
-          aria-label={label === undefined ? words.send.goOnOf(name) : `${label} ${name}`}
+          aria-label={`${label ?? words.send.goOn} ${name}`}
           title={words.send.goOnOf(name)}
           onClick={() => input.current?.click()}
         >

@@ -1,6 +1,7 @@
 // The language of the page, chosen once when it is loaded. All that it says is in en.ts, and the same in the others.
 
 import { en, type Words } from './en.js'
+import { es } from './es.js'
 import { createFormats, type Formats } from './formats.js'
 
 export const LANGUAGES = { en: 'English', es: 'Español' } as const
@@ -12,7 +13,7 @@ const STORAGE_KEY = 'antipasto.language'
 export const language = languageFor(localStorage.getItem(STORAGE_KEY), navigator.languages)
 
 /** Every text on the page. */
-export const words: Words = language === 'es' ? (await import('./es.js')).es : en
+export const words: Words = { en, es }[language]
 
 /** Numbers and times in the page's language and the user's time zone. */
 export const formats: Formats = createFormats(localeOf(language, navigator.languages))
