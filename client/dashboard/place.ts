@@ -6,8 +6,9 @@ import { isSameRoute, type Route, routeOf } from './route.js'
 const route = signal<Route>(routeOf(location.hash))
 
 addEventListener('hashchange', () => {
-  // A key in the address is the sign-in's, which strikes it out: what is left is the address of the files.
-  const next = routeOf(location.hash.startsWith('#key=') ? '' : location.hash)
+  // A key in the address is the sign-in's, which puts the address of what is on show in its place.
+  if (location.hash.startsWith('#key=')) return
+  const next = routeOf(location.hash)
   // What follows a "?" is the view's own.
   if (!isSameRoute(next, route.peek())) route.value = next
 })

@@ -121,7 +121,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     await send(page, made.file)
     await waitForOffset(server, made.name, 1)
     await page.context().setOffline(true)
-    await page.getByText('You are offline.').waitFor()
+    await page.locator('.banner').getByText('You are offline.').waitFor()
     await sendArea(page).getByText('Waiting for the connection.').waitFor()
     // As a network does that goes away; the browser itself only plays it.
     proxy.cut()

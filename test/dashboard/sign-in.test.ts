@@ -511,7 +511,12 @@ describeInBrowser('signing in', (chromiumPath) => {
     expect(sent('POST')).toBe(1)
     expect(sent('PATCH')).toBe(2)
     // Chromium by itself sends a request again whose connection broke before there was an answer: refused for its token.
-    const patches = linesOf('PATCH', uploads[0]?.id ?? '').filter(({ status }) => status !== 401)
+    const taken = () => linesOf('PATCH', uploads[0]?.id ?? '').filter(({ status }) => status !== 401)
+    // A request is in the log when its answer is over, which is later than the upload is ready.
+    const patches = await eventually(
+      async () => taken(),
+      (lines) => lines.length === 2,
+    )
     expect(patches).toHaveLength(2)
     const [first = 0, second = 0] = patches.map(({ bytes_in: bytesIn }) => bytesIn)
     // Headers, and what had left the browser when the line broke and was never acknowledged.

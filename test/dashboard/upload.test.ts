@@ -301,7 +301,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
 
     await view.getByRole('button', { name: 'Discard moving.bin' }).click()
     await view.getByRole('button', { name: 'Undo the deletion' }).click()
-    await view.getByRole('button', { name: /^Choose moving.bin again/ }).waitFor()
+    await view.getByRole('button', { name: /^Choose the same file/ }).waitFor()
     const keptAt = await restingOffset(server, 'moving.bin')
     expect(keptAt).toBeGreaterThanOrEqual(pausedAt)
     expect((await antipasto.uploads.report(id)).state).toBe('receiving')

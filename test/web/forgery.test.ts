@@ -45,7 +45,7 @@ describeInChromium('another site', (browser) => {
   async function signInAndStray() {
     witness = await openWitness(browser())
     await witness.page.goto(`${server.url}/#key=${server.key}`)
-    await witness.page.getByText('mine.csv').first().waitFor()
+    await witness.page.locator('.staged-row, .staged-group').first().waitFor()
     const page = await witness.context.newPage()
     await page.goto(`${site.origin}/`)
     return page

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { openWatchedPage, type WatchedPage } from '../dashboard/browser.js'
+import { PICK_FILES, rowOf, uploadButton } from '../dashboard/page-parts.js'
 import { bodyOf, RestClient } from '../dialects/rest-client.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { describeInChromium } from './ground.js'
@@ -51,9 +52,9 @@ describeInChromium('the pages', (browser) => {
     watched = await openWatchedPage(browser(), server.url)
     const { page } = watched
     await page.goto(`${server.url}/#key=${server.key}`)
-    await page.locator('.staged').first().waitFor()
-    await page.setInputFiles('input.uppy-Dashboard-input >> nth=0', file)
-    await page.locator('.staged', { hasText: 'leaf&.png' }).getByText('Ready', { exact: true }).waitFor()
+    await page.setInputFiles(PICK_FILES, file)
+    await uploadButton(page).click()
+    await rowOf(page, path.basename(file)).getByText('Ready', { exact: true }).waitFor()
     expect(await page.locator('b').count()).toBe(0)
     expect(watched.troubles).toEqual([])
   })
@@ -64,16 +65,13 @@ describeInChromium('the pages', (browser) => {
     const dialogs: string[] = []
     page.on('dialog', (dialog) => dialogs.push(dialog.message()))
     await page.goto(`${server.url}/#key=${server.key}`)
-    await page
-      .locator('.staged .title')
-      .nth(MARKUP.length - 1)
-      .waitFor()
-    for (const summary of await page.locator('.staged summary').all()) await summary.click()
-    const titles = await page.locator('.staged .title').allTextContents()
-    for (const text of MARKUP) expect(titles).toContain(text)
-    expect(
-      await page.locator('#staged-list').locator('img, script, svg, b, [onmouseover], [onerror]').count(),
-    ).toBe(0)
+    // Its names are those of files and of packages.
+    for (const text of MARKUP) await page.getByRole('button', { name: text }).first().waitFor()
+    await page.getByRole('button', { name: 'One list' }).click()
+    for (const text of MARKUP) await rowOf(page, text).waitFor()
+    expect(await page.locator('.windowed').locator('img, script, b, [onmouseover], [onerror]').count()).toBe(
+      0,
+    )
     expect(dialogs).toEqual([])
     expect(watched.troubles).toEqual([])
   })
