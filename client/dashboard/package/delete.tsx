@@ -5,11 +5,11 @@ import { Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icon.js'
 import { tell } from '../parts/notices.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { goTo, place } from '../place.js'
 import { hrefOf } from '../route.js'
 import { formats, words } from '../words/words.js'
 import type { OpenedPackage } from './opened.js'
-import { busy, useWorking } from './working.js'
 
 interface DeleteProps {
   opened: OpenedPackage

@@ -7,13 +7,13 @@ import { announce } from '../announcer.js'
 import { useDesk } from '../desk.js'
 import { Icon } from '../parts/icon.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { formats, words } from '../words/words.js'
 import { DropArea } from './eml-drop.js'
 import { EmlTable } from './eml-table.js'
 import type { OpenedPackage } from './opened.js'
 import { saveFile } from './save-file.js'
 import { filledName, savedName } from './saved-name.js'
-import { busy, useWorking } from './working.js'
 
 interface EmlProps {
   opened: OpenedPackage

@@ -9,9 +9,9 @@ import { Field } from '../parts/field.js'
 import { dayOf, latestIn, newEnd, SPANS, type Span } from '../parts/new-end.js'
 import { tell } from '../parts/notices.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { formats, words } from '../words/words.js'
 import type { OpenedPackage } from './opened.js'
-import { busy, useWorking } from './working.js'
 
 interface ExtendProps {
   opened: OpenedPackage

@@ -7,12 +7,12 @@ import { useDesk } from '../desk.js'
 import { Dialog } from '../parts/dialog.js'
 import { tell } from '../parts/notices.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { hrefOf } from '../route.js'
 import { formats, words } from '../words/words.js'
 import { Manifest } from './manifest.js'
 import { notReadyIn } from './not-ready.js'
 import type { OpenedPackage } from './opened.js'
-import { busy, useWorking } from './working.js'
 
 interface FinalizeProps {
   opened: OpenedPackage

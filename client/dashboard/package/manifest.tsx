@@ -3,10 +3,10 @@ import { useDesk } from '../desk.js'
 import { CopyButton } from '../parts/copy-button.js'
 import { Icon } from '../parts/icon.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { formats, words } from '../words/words.js'
 import { saveFile } from './save-file.js'
 import { savedName } from './saved-name.js'
-import { busy, useWorking } from './working.js'
 
 /** The manifest of a finalized package, to be had as files, and by its name. */
 export function Manifest({ report }: { report: Package }) {

@@ -1,7 +1,7 @@
 // Which label is suggested for files that are about to be sent. Pure.
 
 /** What of a path stands first, when it is a folder: "lake/2026/a.csv" is in "lake". */
-export function topFolderOf(relativePath: string | null): string | null {
+function topFolderOf(relativePath: string | null): string | null {
   const [first, ...rest] = (relativePath ?? '').split('/').filter((segment) => segment !== '')
   return first === undefined || rest.length === 0 ? null : first
 }

@@ -4,6 +4,7 @@ import type { Me, NewApiKey } from '../../api/types.js'
 import { useDesk } from '../desk.js'
 import { Field } from '../parts/field.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import type { Scope } from '../sign-in/rights.js'
 import { formats, words } from '../words/words.js'
 import { type KeyFaults, keyWishOf, latestEndMs, usualScopes } from './key-wish.js'
@@ -21,14 +22,12 @@ export function KeyForm({ me, onCancel, onMade }: KeyFormProps) {
   const days = useSignal('')
   const scopes = useSignal<ReadonlySet<Scope>>(usualScopes(me))
   const faults = useSignal<KeyFaults>({})
-  const isBusy = useSignal(false)
-  const error = useSignal<unknown>(null)
+  const working = useWorking()
   const latestMs = latestEndMs(me)
   useEffect(() => form.current?.querySelector('input')?.focus(), [])
 
-  async function submit(event: SubmitEvent): Promise<void> {
+  function submit(event: SubmitEvent): void {
     event.preventDefault()
-    if (isBusy.peek()) return
     const given = { name: name.value, scopes: scopes.value, days: days.value }
     const read = keyWishOf(given, me, Date.now())
     faults.value = 'faults' in read ? read.faults : {}
@@ -36,20 +35,12 @@ export function KeyForm({ me, onCancel, onMade }: KeyFormProps) {
       setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus())
       return
     }
-    isBusy.value = true
-    error.value = null
-    try {
-      onMade(await antipasto.keys.create(read.wish))
-    } catch (failure) {
-      error.value = failure
-    } finally {
-      isBusy.value = false
-    }
+    working.run(async () => onMade(await antipasto.keys.create(read.wish)))
   }
 
   const { name: nameFault, scopes: scopesFault, days: daysFault } = faults.value
   return (
-    <form ref={form} class="settings-form" noValidate onSubmit={(event) => void submit(event)}>
+    <form ref={form} class="settings-form" noValidate onSubmit={submit}>
       <Field
         label={words.settings.keyName}
         hint={words.settings.keyNameHint}
@@ -117,9 +108,11 @@ export function KeyForm({ me, onCancel, onMade }: KeyFormProps) {
           />
         )}
       </Field>
-      {error.value !== null && <Trouble error={error.value} what={words.settings.keyNotMade} />}
+      {working.trouble.value !== null && (
+        <Trouble error={working.trouble.value} what={words.settings.keyNotMade} />
+      )}
       <div class="form-actions">
-        <button type="submit" class="primary" aria-disabled={isBusy.value} aria-busy={isBusy.value}>
+        <button type="submit" class="primary" {...busy(working)}>
           {words.settings.makeKey}
         </button>
         <button type="button" class="quiet" onClick={onCancel}>

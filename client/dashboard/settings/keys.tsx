@@ -11,10 +11,10 @@ import { Empty } from '../parts/empty.js'
 import { Age, Moment, TimeLeft } from '../parts/measures.js'
 import { may } from '../sign-in/rights.js'
 import { words } from '../words/words.js'
+import { ConfirmEnd } from './confirm-end.js'
 import { KeyForm } from './key-form.js'
 import { isCurrent, mayRevoke } from './key-rules.js'
 import { ListEnd } from './list-end.js'
-import { RevokeKey } from './revoke-key.js'
 import { Lacking, Section } from './section.js'
 import { createShownList } from './shown-list.js'
 import { ShownOnce } from './shown-once.js'
@@ -109,12 +109,14 @@ function MadeKey({ made, onDone }: { made: NewApiKey; onDone: () => void }) {
 }
 
 function KeyList({ me, list }: { me: Me; list: ReturnType<typeof createShownList<ApiKey>> }) {
-  const { session } = useDesk()
+  const { antipasto, session } = useDesk()
   const asked = useSignal<ApiKey | null>(null)
   const place = useRef<HTMLDivElement>(null)
   const keys = list.items.value
+  const question = asked.value
 
-  function onRevoked(key: ApiKey): void {
+  async function revoke(key: ApiKey): Promise<void> {
+    await antipasto.keys.revoke(key.id)
     asked.value = null
     list.put({ ...key, state: 'revoked', revoked_at: new Date().toISOString() })
     announce(words.settings.revokedNow(key.name))
@@ -139,13 +141,17 @@ function KeyList({ me, list }: { me: Me; list: ReturnType<typeof createShownList
         </ul>
       )}
       <ListEnd list={list} more={words.settings.moreKeys} />
-      {asked.value !== null && (
-        <RevokeKey
-          item={asked.value}
-          isCurrent={isCurrent(asked.value, me)}
+      {question !== null && (
+        <ConfirmEnd
+          title={words.settings.revokeAsk(question.name)}
+          action={words.settings.revoke}
+          failed={words.settings.notRevoked}
           onClose={() => (asked.value = null)}
-          onRevoked={onRevoked}
-        />
+          end={() => revoke(question)}
+        >
+          <p>{words.settings.revokeHint}</p>
+          {isCurrent(question, me) && <p class="note warning">{words.settings.revokeCurrent}</p>}
+        </ConfirmEnd>
       )}
     </div>
   )

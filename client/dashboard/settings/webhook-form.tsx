@@ -4,6 +4,7 @@ import type { NewWebhook } from '../../api/types.js'
 import { useDesk } from '../desk.js'
 import { Field } from '../parts/field.js'
 import { Trouble } from '../parts/trouble.js'
+import { busy, useWorking } from '../parts/working.js'
 import { words } from '../words/words.js'
 import { eventWords } from './event-words.js'
 import { WEBHOOK_EVENTS, type WebhookEvent, type WebhookFaults, webhookWishOf } from './webhook-wish.js'
@@ -24,28 +25,18 @@ export function WebhookForm({ onCancel, onMade }: WebhookFormProps) {
   const wantsAll = useSignal(true)
   const chosen = useSignal<ReadonlySet<WebhookEvent>>(USUAL)
   const faults = useSignal<WebhookFaults>({})
-  const isBusy = useSignal(false)
-  const error = useSignal<unknown>(null)
+  const working = useWorking()
   useEffect(() => form.current?.querySelector('input')?.focus(), [])
 
-  async function submit(event: SubmitEvent): Promise<void> {
+  function submit(event: SubmitEvent): void {
     event.preventDefault()
-    if (isBusy.peek()) return
     const read = webhookWishOf({ url: url.value, events: wantsAll.value ? null : chosen.value })
     faults.value = 'faults' in read ? read.faults : {}
     if ('faults' in read) {
       setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus())
       return
     }
-    isBusy.value = true
-    error.value = null
-    try {
-      onMade(await antipasto.webhooks.create(read.wish))
-    } catch (failure) {
-      error.value = failure
-    } finally {
-      isBusy.value = false
-    }
+    working.run(async () => onMade(await antipasto.webhooks.create(read.wish)))
   }
 
   function choose(event: WebhookEvent, isChosen: boolean): void {
@@ -55,7 +46,7 @@ export function WebhookForm({ onCancel, onMade }: WebhookFormProps) {
 
   const { url: urlFault, events: eventsFault } = faults.value
   return (
-    <form ref={form} class="settings-form" noValidate onSubmit={(event) => void submit(event)}>
+    <form ref={form} class="settings-form" noValidate onSubmit={submit}>
       <Field
         label={words.settings.webhookUrl}
         hint={words.settings.webhookUrlHint}
@@ -108,9 +99,11 @@ export function WebhookForm({ onCancel, onMade }: WebhookFormProps) {
           </p>
         )}
       </fieldset>
-      {error.value !== null && <Trouble error={error.value} what={words.settings.webhookNotMade} />}
+      {working.trouble.value !== null && (
+        <Trouble error={working.trouble.value} what={words.settings.webhookNotMade} />
+      )}
       <div class="form-actions">
-        <button type="submit" class="primary" aria-disabled={isBusy.value} aria-busy={isBusy.value}>
+        <button type="submit" class="primary" {...busy(working)}>
           {words.settings.addWebhook}
         </button>
         <button type="button" class="quiet" onClick={onCancel}>

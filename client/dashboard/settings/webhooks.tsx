@@ -8,8 +8,8 @@ import { useDesk } from '../desk.js'
 import { Empty } from '../parts/empty.js'
 import { may } from '../sign-in/rights.js'
 import { words } from '../words/words.js'
+import { ConfirmEnd } from './confirm-end.js'
 import { ListEnd } from './list-end.js'
-import { RemoveWebhook } from './remove-webhook.js'
 import { Lacking, Section } from './section.js'
 import { createShownList } from './shown-list.js'
 import { ShownOnce } from './shown-once.js'
@@ -93,11 +93,14 @@ export function WebhooksSection({ me }: { me: Me }) {
 }
 
 function WebhookList({ me, list }: { me: Me; list: ReturnType<typeof createShownList<Webhook>> }) {
+  const { antipasto } = useDesk()
   const asked = useSignal<Webhook | null>(null)
   const place = useRef<HTMLDivElement>(null)
   const webhooks = list.items.value
+  const question = asked.value
 
-  function onRemoved(webhook: Webhook): void {
+  async function remove(webhook: Webhook): Promise<void> {
+    await antipasto.webhooks.remove(webhook.id)
     asked.value = null
     list.remove(webhook)
     announce(words.settings.webhookRemoved)
@@ -120,8 +123,19 @@ function WebhookList({ me, list }: { me: Me; list: ReturnType<typeof createShown
         </ul>
       )}
       <ListEnd list={list} more={words.settings.moreWebhooks} />
-      {asked.value !== null && (
-        <RemoveWebhook item={asked.value} onClose={() => (asked.value = null)} onRemoved={onRemoved} />
+      {question !== null && (
+        <ConfirmEnd
+          title={words.settings.removeAsk}
+          action={words.settings.remove}
+          failed={words.settings.notRemoved}
+          onClose={() => (asked.value = null)}
+          end={() => remove(question)}
+        >
+          <p class="webhook-url">
+            <code>{question.url}</code>
+          </p>
+          <p>{words.settings.removeHint}</p>
+        </ConfirmEnd>
       )}
     </div>
   )

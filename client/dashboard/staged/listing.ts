@@ -93,7 +93,7 @@ function merged(many: readonly Position[], few: readonly Position[], sort: Sort)
 }
 
 /** Where `position` stands, or would, among `entries` from `from` on; by bisection. */
-export function placeIn(entries: readonly Position[], position: Position, sort: Sort, from = 0): number {
+function placeIn(entries: readonly Position[], position: Position, sort: Sort, from = 0): number {
   let [low, high] = [from, entries.length]
   while (low < high) {
     const middle = (low + high) >>> 1

@@ -6,7 +6,7 @@ import type { Report, UploadFilters, UploadState } from '../../api/types.js'
 export type Sort = NonNullable<UploadFilters['sort']>
 
 /** What the server lists when no state is named: what lives, and what failed. */
-export const LISTED_STATES: readonly UploadState[] = ['receiving', 'finalizing', 'ready', 'failed']
+const LISTED_STATES: readonly UploadState[] = ['receiving', 'finalizing', 'ready', 'failed']
 
 export const NEWEST_FIRST: Sort = '-created_at'
 

@@ -110,7 +110,7 @@ function headingInView(): HTMLElement | undefined {
   )
 }
 
-export function isRemoved({ state }: Pick<Report, 'state'>): boolean {
+function isRemoved({ state }: Pick<Report, 'state'>): boolean {
   return state === 'deleted' || state === 'canceled'
 }
 

@@ -68,7 +68,6 @@ export const en = {
     chooseFiles: 'Choose files',
     chooseFolder: 'Choose a folder',
     promise: 'Any interruption will do: what has arrived stays, and the rest goes on where it stopped.',
-    preparing: 'Getting ready …',
     notLoaded: 'What sends files could not be loaded. Check the connection, then load the page again.',
     mayNot: 'This key may read, but not upload. Sign in with one that has the scope “upload” to send files.',
     label: 'Label',

@@ -67,7 +67,6 @@ export const es: Words = {
     chooseFiles: 'Elegir archivos',
     chooseFolder: 'Elegir una carpeta',
     promise: 'Puede haber interrupciones: lo que ha llegado se queda, y el resto continúa donde se detuvo.',
-    preparing: 'Preparando …',
     notLoaded:
       'No se pudo cargar lo necesario para enviar archivos. Compruebe la conexión y vuelva a cargar la página.',
     mayNot:

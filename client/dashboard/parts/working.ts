@@ -2,8 +2,8 @@
 
 import { type ReadonlySignal, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
-import { tell } from '../parts/notices.js'
-import { troubleWords } from '../parts/trouble.js'
+import { tell } from './notices.js'
+import { troubleWords } from './trouble.js'
 
 export interface Working {
   readonly isBusy: ReadonlySignal<boolean>
