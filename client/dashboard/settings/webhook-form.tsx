@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useId, useRef } from 'preact/hooks'
+import { EVENT_TYPES } from '../../api/event-types.js'
 import type { NewWebhook } from '../../api/types.js'
 import { useDesk } from '../desk.js'
 import { Field } from '../parts/field.js'
@@ -7,7 +8,7 @@ import { Trouble } from '../parts/trouble.js'
 import { busy, useWorking } from '../parts/working.js'
 import { words } from '../words/words.js'
 import { eventWords } from './event-words.js'
-import { WEBHOOK_EVENTS, type WebhookEvent, type WebhookFaults, webhookWishOf } from './webhook-wish.js'
+import { type WebhookEvent, type WebhookFaults, webhookWishOf } from './webhook-wish.js'
 
 interface WebhookFormProps {
   onCancel: () => void
@@ -80,7 +81,7 @@ export function WebhookForm({ onCancel, onMade }: WebhookFormProps) {
         ))}
         {!wantsAll.value && (
           <div class="check-columns">
-            {WEBHOOK_EVENTS.map((event) => (
+            {EVENT_TYPES.map((event) => (
               <label key={event} class="check" title={event}>
                 <input
                   type="checkbox"

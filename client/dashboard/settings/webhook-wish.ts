@@ -1,33 +1,9 @@
 // What a new webhook is to be, of what was put into the form. Pure.
 
-import type { WebhookWish } from '../../api/types.js'
+import { EVENT_TYPES } from '../../api/event-types.js'
+import type { Event, WebhookWish } from '../../api/types.js'
 
-export type WebhookEvent = Exclude<NonNullable<WebhookWish['events']>[number], '*'>
-
-/** In the order in which they happen. One that the server has and this lacks doesn't compile. */
-const EVENTS: Record<WebhookEvent, true> = {
-  'upload.created.v1': true,
-  'upload.finalizing.v1': true,
-  'upload.ready.v1': true,
-  'upload.failed.v1': true,
-  'upload.canceled.v1': true,
-  'upload.extended.v1': true,
-  'upload.expiring.v1': true,
-  'upload.expired.v1': true,
-  'upload.deleted.v1': true,
-  'upload.restored.v1': true,
-  'package.created.v1': true,
-  'package.finalized.v1': true,
-  'package.retention_extended.v1': true,
-  'package.shared.v1': true,
-  'package.unshared.v1': true,
-  'package.expired.v1': true,
-  'package.deleted.v1': true,
-  'api_key.created.v1': true,
-  'api_key.revoked.v1': true,
-}
-
-export const WEBHOOK_EVENTS = Object.keys(EVENTS) as WebhookEvent[]
+export type WebhookEvent = Event['type']
 
 export interface WebhookForm {
   url: string
@@ -52,7 +28,7 @@ export function webhookWishOf({
   if (events !== null && events.size === 0) faults.events = 'none'
   if (Object.keys(faults).length > 0) return { faults }
   return {
-    wish: { url: wanted, events: events === null ? ['*'] : WEBHOOK_EVENTS.filter((one) => events.has(one)) },
+    wish: { url: wanted, events: events === null ? ['*'] : EVENT_TYPES.filter((one) => events.has(one)) },
   }
 }
 

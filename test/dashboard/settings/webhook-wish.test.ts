@@ -1,7 +1,8 @@
 // What the form for a new webhook asks of the server, and what it says is wrong.
 
 import { describe, expect, test } from '@jest/globals'
-import { WEBHOOK_EVENTS, webhookWishOf } from '../../../client/dashboard/settings/webhook-wish.js'
+import { EVENT_TYPES } from '../../../client/api/event-types.js'
+import { webhookWishOf } from '../../../client/dashboard/settings/webhook-wish.js'
 import { en } from '../../../client/dashboard/words/en.js'
 import { API_KEY_EVENTS, PACKAGE_EVENTS, UPLOAD_EVENTS } from '../../../server/events/event.js'
 import { newWebhookBody } from '../../../server/webhooks/operations.js'
@@ -38,7 +39,7 @@ describe('a new webhook', () => {
 
 test('the events are all that the server has, and each has its words', () => {
   const known = Object.keys({ ...UPLOAD_EVENTS, ...PACKAGE_EVENTS, ...API_KEY_EVENTS })
-  expect(WEBHOOK_EVENTS.toSorted()).toEqual(known.toSorted())
-  expect(newWebhookBody.safeParse({ url: URL_TEXT, events: WEBHOOK_EVENTS }).success).toBe(true)
-  expect(Object.keys(en.settings.events)).toEqual([...WEBHOOK_EVENTS, 'webhook.ping.v1'])
+  expect(EVENT_TYPES.toSorted()).toEqual(known.toSorted())
+  expect(newWebhookBody.safeParse({ url: URL_TEXT, events: EVENT_TYPES }).success).toBe(true)
+  expect(Object.keys(en.settings.events)).toEqual([...EVENT_TYPES, 'webhook.ping.v1'])
 })
