@@ -11,7 +11,7 @@ const FIRST_OF_SENDING =
 function isOfFirstView(module: string): boolean {
   const [, file = ''] = /client\/dashboard\/(.+)$/.exec(module) ?? []
   if (file === '') return /client\/(api\/|format\.ts)|node_modules\/@?preact/.test(module)
-  if (/^(upload|package|settings)\//.test(file)) return /^upload\/(remove|name)/.test(file)
+  if (/^(upload|package|settings)\//.test(file)) return /^upload\/(remove|undo|name)/.test(file)
   if (file.startsWith('send/')) return FIRST_OF_SENDING.test(file)
   return /^(parts|words|frame|staged|sign-in|[^/]+$)/.test(file)
 }

@@ -6,10 +6,9 @@ import type { Report } from '../../api/types.js'
 import { tell } from '../parts/notices.js'
 import { troubleWords } from '../parts/trouble.js'
 import type { Reports } from '../staged/reports.js'
+import { restore, UNDO_SECONDS } from '../upload/undo.js'
 import { words } from '../words/words.js'
 import { nameOf, type PanelFile } from './panel-file.js'
-
-const UNDO_SECONDS = 15
 
 export interface CancelingOptions {
   antipasto: Antipasto
@@ -41,9 +40,7 @@ export async function cancelOnServer(
 
   async function undo(known: File): Promise<void> {
     try {
-      const mark = reports.mark()
-      const restored = await antipasto.uploads.restore(uploadId)
-      reports.take(restored, mark)
+      const restored = await restore({ antipasto, reports }, uploadId)
       if (restored.state === 'receiving') goOn(restored, known)
     } catch (error) {
       tell({ text: troubleWords(error), tone: 'bad' })

@@ -15,6 +15,7 @@ import { ConfirmEnd } from './confirm-end.js'
 import { KeyForm } from './key-form.js'
 import { isCurrent, mayRevoke } from './key-rules.js'
 import { ListEnd } from './list-end.js'
+import { useMaking } from './making.js'
 import { Lacking, Section } from './section.js'
 import { createShownList } from './shown-list.js'
 import { ShownOnce } from './shown-once.js'
@@ -27,9 +28,7 @@ export function KeysSection({ me }: { me: Me }) {
     () => createShownList({ open: () => antipasto.keys.list(), idOf: (key: ApiKey) => key.id, step: STEP }),
     [antipasto],
   )
-  const isOpen = useSignal(false)
-  const made = useSignal<NewApiKey | null>(null)
-  const opener = useRef<HTMLButtonElement>(null)
+  const making = useMaking<NewApiKey>(words.settings.makeKey)
   const mayRead = may(me, 'read')
 
   useEffect(() => {
@@ -43,47 +42,22 @@ export function KeysSection({ me }: { me: Me }) {
     [live, list, mayRead],
   )
 
-  function close(): void {
-    isOpen.value = false
-    made.value = null
-    // It is there again only after the next rendering.
-    setTimeout(() => opener.current?.focus())
-  }
-
   return (
-    <Section
-      title={words.settings.keys}
-      action={
-        may(me, 'upload') &&
-        made.value === null && (
-          <button
-            ref={opener}
-            type="button"
-            aria-expanded={isOpen.value}
-            onClick={() => {
-              isOpen.value = !isOpen.value
-            }}
-          >
-            {words.settings.makeKey}
-          </button>
-        )
-      }
-    >
+    <Section title={words.settings.keys} action={may(me, 'upload') && making.button}>
       <p class="hint">{words.settings.keysHint}</p>
       {!may(me, 'upload') && <Lacking>{words.settings.keysLackUpload}</Lacking>}
-      {isOpen.value && (
+      {making.isOpen && (
         <KeyForm
           me={me}
-          onCancel={close}
+          onCancel={making.close}
           onMade={(key) => {
-            isOpen.value = false
-            made.value = key
+            making.finish(key)
             const { key: _, ...listed } = key
             if (mayRead) list.put(listed)
           }}
         />
       )}
-      {made.value !== null && <MadeKey made={made.value} onDone={close} />}
+      {making.made !== null && <MadeKey made={making.made} onDone={making.close} />}
       {mayRead ? <KeyList me={me} list={list} /> : <Lacking>{words.settings.keysLackRead}</Lacking>}
     </Section>
   )

@@ -10,6 +10,7 @@ import { may } from '../sign-in/rights.js'
 import { words } from '../words/words.js'
 import { ConfirmEnd } from './confirm-end.js'
 import { ListEnd } from './list-end.js'
+import { useMaking } from './making.js'
 import { Lacking, Section } from './section.js'
 import { createShownList } from './shown-list.js'
 import { ShownOnce } from './shown-once.js'
@@ -29,60 +30,33 @@ export function WebhooksSection({ me }: { me: Me }) {
       }),
     [antipasto],
   )
-  const isOpen = useSignal(false)
-  const made = useSignal<NewWebhook | null>(null)
-  const opener = useRef<HTMLButtonElement>(null)
+  const making = useMaking<NewWebhook>(words.settings.addWebhook)
   const mayRead = may(me, 'read')
 
   useEffect(() => {
     if (mayRead) void list.more()
   }, [list, mayRead])
 
-  function close(): void {
-    isOpen.value = false
-    made.value = null
-    // It is there again only after the next rendering.
-    setTimeout(() => opener.current?.focus())
-  }
-
   return (
-    <Section
-      title={words.settings.webhooks}
-      action={
-        may(me, 'upload') &&
-        made.value === null && (
-          <button
-            ref={opener}
-            type="button"
-            aria-expanded={isOpen.value}
-            onClick={() => {
-              isOpen.value = !isOpen.value
-            }}
-          >
-            {words.settings.addWebhook}
-          </button>
-        )
-      }
-    >
+    <Section title={words.settings.webhooks} action={may(me, 'upload') && making.button}>
       <p class="hint">{words.settings.webhooksHint}</p>
       {!may(me, 'upload') && <Lacking>{words.settings.webhooksLackUpload}</Lacking>}
-      {isOpen.value && (
+      {making.isOpen && (
         <WebhookForm
-          onCancel={close}
+          onCancel={making.close}
           onMade={(webhook) => {
-            isOpen.value = false
-            made.value = webhook
+            making.finish(webhook)
             const { secret: _, ...listed } = webhook
             if (mayRead) list.put(listed)
           }}
         />
       )}
-      {made.value !== null && (
+      {making.made !== null && (
         <ShownOnce
           title={words.settings.webhookMade}
-          secret={made.value.secret}
+          secret={making.made.secret}
           what={words.settings.secret}
-          onDone={close}
+          onDone={making.close}
         >
           <p>{words.settings.secretUse}</p>
         </ShownOnce>

@@ -12,9 +12,7 @@ import { troubleWords } from '../parts/trouble.js'
 import { may } from '../sign-in/rights.js'
 import { formats, words } from '../words/words.js'
 import { nameOf } from './name.js'
-
-/** How long the server keeps what was deleted here. */
-export const UNDO_SECONDS = 15
+import { restore, UNDO_SECONDS } from './undo.js'
 
 /**
  * Deletes or cancels it at once, on the server and in this tab, and tells so with a way back.
@@ -53,14 +51,12 @@ function hold({ sending }: Desk, id: string): () => void {
 }
 
 /**
- * Brings it back as it was.
+ * Brings it back as it was, and says so.
  *
  * @throws Gone when its time is over, Conflict when its place is taken, PackageFinalized
  */
 export async function restoreUpload(desk: Desk, id: string): Promise<Report> {
-  const asked = desk.reports.mark()
-  const report = await desk.antipasto.uploads.restore(id)
-  desk.reports.take(report, asked)
+  const report = await restore(desk, id)
   announce(words.upload.restored(nameOf(report)))
   return report
 }
