@@ -166,6 +166,41 @@ const NEEDS = [
     mustBeThere: process.env.REQUIRE_NGINX === '1',
   },
   {
+    name: 'Prometheus',
+    isThere: () => ['prometheus', 'promtool'].every(isProgram),
+    debianPackages: ['prometheus'],
+    tests: 'the tests of metrics and alerts in a real Prometheus (test/metrics)',
+    setting: 'put prometheus and promtool in the PATH',
+    mustBeThere: process.env.REQUIRE_PROMETHEUS === '1',
+  },
+  {
+    name: 'rsync and an older PostgreSQL',
+    isThere: () => ['rsync', 'pg_dump'].every(isProgram) && existsSync('/usr/lib/postgresql'),
+    debianPackages: ['rsync', 'postgresql'],
+    tests: 'the tests of backups and of upgrades from an older PostgreSQL (test/backup)',
+    setting: 'put rsync and pg_dump in the PATH',
+    mustBeThere: process.env.REQUIRE_BACKUP === '1',
+  },
+  {
+    name: 'systemd-analyze',
+    isThere: () => isProgram('systemd-analyze'),
+    debianPackages: ['systemd'],
+    tests: 'the test of the systemd unit (docs/systemd)',
+    setting: 'put it in the PATH',
+    mustBeThere: process.env.REQUIRE_SYSTEMD === '1',
+  },
+  {
+    name: 'libfaketime',
+    isThere: () =>
+      ['/usr/lib64', ...foldersIn('/usr/lib')].some((folder) =>
+        existsSync(path.join(folder, 'faketime', 'libfaketime.so.1')),
+      ),
+    debianPackages: ['libfaketime'],
+    tests: 'the clock steps of the fault suite (test/faults)',
+    setting: 'put it into /usr/lib64/faketime',
+    mustBeThere: false,
+  },
+  {
     name: 'Python with requests and tuspy',
     // Debian's packages are for Debian's Python, and another one may come before it in the PATH.
     isThere: () =>
@@ -212,6 +247,10 @@ async function provideForTests() {
 
 function succeeds(program, ...args) {
   return spawnSync(program, args).status === 0
+}
+
+function foldersIn(folder) {
+  return existsSync(folder) ? readdirSync(folder).map((name) => path.join(folder, name)) : []
 }
 
 function isProgram(name) {
