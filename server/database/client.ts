@@ -4,21 +4,44 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient } from '../../prisma/generated/client.js'
 import { AppError } from '../errors.js'
+import { breakingWhenSilent } from './silence.js'
+
+export interface Connections {
+  open: number
+  /** Of those that are open. */
+  idle: number
+  /** Queries for which there is none. */
+  waiting: number
+  most: number
+}
 
 export interface Database {
   readonly prisma: PrismaClient
+  /** How the pool is used now. */
+  connections(): Connections
   /** Waits for running queries, then closes every connection. */
   close(): Promise<void>
 }
 
 const MAX_CONNECTIONS = 10
 const CONNECT_TIMEOUT_MILLISECONDS = 5_000
+/** After a failover the name may lead elsewhere: no connection stays with the old server for ever. */
+const LONGEST_LIFE_SECONDS = 600
+/**
+ * What PostgreSQL does for each connection: it ends what a client that went away without a word has left, since its row locks
+ * would stop all others. No statement of ours takes as long (the longest transaction gives up after 120 s).
+ *
+ * Not as startup parameters, of which a pooler before the database may refuse some.
+ */
+const SESSION_SETTINGS = `
+  SET statement_timeout = '150s'; SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 10;
+  SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000`
 const MAX_PREPARED_STATEMENTS = 500
 
 /**
  * Opens a pool of at most 10 connections; the first one is made by the first query.
  *
- * A database that goes away fails the queries of that time (see `translateDatabaseError`) and nothing else:
+ * A database that goes away, or silent, fails the queries of that time (see `translateDatabaseError`) and nothing else:
  * when it is back, queries work again.
  */
 export async function openDatabase(databaseUrl: string): Promise<Database> {
@@ -27,6 +50,12 @@ export async function openDatabase(databaseUrl: string): Promise<Database> {
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    maxLifetimeSeconds: LONGEST_LIFE_SECONDS,
+    stream: breakingWhenSilent(databaseUrl),
+    onConnect: async (client) => {
+      await client.query(SESSION_SETTINGS)
+    },
     application_name: 'antipasto',
   })
   // An idle connection that the server closes emits 'error', which nobody awaits: the pool has already dropped it.
@@ -36,6 +65,12 @@ export async function openDatabase(databaseUrl: string): Promise<Database> {
   })
   return {
     prisma,
+    connections: () => ({
+      open: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      most: MAX_CONNECTIONS,
+    }),
     async close() {
       await prisma.$disconnect()
       await pool.end()
@@ -62,8 +97,10 @@ function nameStatements(): (query: { sql: string }) => string {
   }
 }
 
-// Postgres: connection failures (class 08), too many connections, shutting down, crashed, starting up.
-const UNAVAILABLE_SQLSTATE = /^(08...|53300|57P0[1235])$/
+// Postgres: connection failures (class 08), transaction or statement that took too long, a standby (which only reads), no such
+// password or database any more (a failover, a restore), no resources (disk, memory, connections), a lock not to be had,
+// canceled, shutting down, crashed, starting up, dropped, trouble with its files.
+const UNAVAILABLE_SQLSTATE = /^(08...|25006|25P0[34]|28...|3D000|53...|55P03|57014|57P0[1-5]|58...)$/
 // Prisma: can't reach, timed out, connection closed, pool exhausted, transaction lost, too many connections.
 const UNAVAILABLE_PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037'])
 const UNAVAILABLE_SOCKET_CODES = new Set([
@@ -72,12 +109,18 @@ const UNAVAILABLE_SOCKET_CODES = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'EHOSTUNREACH',
+  'EHOSTDOWN',
   'ENETUNREACH',
+  'ENETDOWN',
+  'ECONNABORTED',
   'ENOTFOUND',
   'EAI_AGAIN',
 ])
 // @prisma/adapter-pg's own names for the same.
 const UNAVAILABLE_ADAPTER_KINDS = new Set([
+  'AuthenticationFailed',
+  'DatabaseAccessDenied',
+  'DatabaseDoesNotExist',
   'DatabaseNotReachable',
   'ConnectionClosed',
   'SocketTimeout',
@@ -85,7 +128,9 @@ const UNAVAILABLE_ADAPTER_KINDS = new Set([
 ])
 // What `pg` throws without any code.
 const UNAVAILABLE_DRIVER_MESSAGE =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable)/
+  /^(Connection terminated|Cannot use a pool after calling end|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed and is not queryable)/
+// ALTER DATABASE … ALLOW_CONNECTIONS false. Its code, 55000, says much else, too.
+const CLOSED_DATABASE_MESSAGE = /is not currently accepting connections/
 
 /** True for a write that a unique index refused. */
 export function isUniqueViolation(error: unknown): boolean {
@@ -133,6 +178,9 @@ function isDatabaseOutOfReach(error: unknown, depth = 0): boolean {
     isOutOfReachCode(facts.originalCode) ||
     (typeof facts.kind === 'string' && UNAVAILABLE_ADAPTER_KINDS.has(facts.kind)) ||
     (typeof facts.message === 'string' && UNAVAILABLE_DRIVER_MESSAGE.test(facts.message)) ||
+    [facts.message, facts.originalMessage].some(
+      (one) => typeof one === 'string' && CLOSED_DATABASE_MESSAGE.test(one),
+    ) ||
     isDatabaseOutOfReach(facts.cause, depth + 1) ||
     isDatabaseOutOfReach(
       (facts.meta as Record<string, unknown> | undefined)?.driverAdapterError,

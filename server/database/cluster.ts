@@ -231,10 +231,25 @@ async function launch(cluster: Cluster): Promise<LaunchAttempt> {
     await sleep(POLL_MILLISECONDS)
   }
   const said = (await readFile(logFile)).subarray(logStartBytes).toString('utf8')
+  assertSameMajor(cluster, said)
   return {
     log: `${exit ?? 'no answer'}: ${lastLines(said)}`,
     isWorthRetrying: /lock file|pre-existing shared memory|could not bind|Address already in use/.test(said),
   }
+}
+
+/** @throws CONFLICT when PostgreSQL said that another major version of it has made the data folder */
+function assertSameMajor({ folder }: Cluster, said: string): void {
+  const versions =
+    /initialized by PostgreSQL version ([\d.]+), which is not compatible with this version (\d+)/
+  const [, made, ours] = versions.exec(said) ?? []
+  if (made === undefined) return
+  throw new AppError(
+    'CONFLICT',
+    `${folder} was made by PostgreSQL ${made}, and this version of antipasto brings PostgreSQL ${ours}. Nothing was changed. ` +
+      'Start the version of antipasto that you had, write the database to a file with "npm run database -- dump FILE", ' +
+      'move that folder away, and restore the file with this version: docs/upgrade.md tells how.',
+  )
 }
 
 /** The port of the last start while it is free, else any free one; remembered in `<folder>/port`. */

@@ -15,6 +15,8 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../prisma/migrations/', i
 // The number Prisma's schema engine locks, so that a `prisma migrate deploy` and a start exclude each other too.
 const PRISMA_ADVISORY_LOCK = 72707369
 
+const CONNECT_TIMEOUT_MILLISECONDS = 5_000
+
 // Word for word what Prisma's schema engine creates.
 const CREATE_MIGRATIONS_TABLE = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (
@@ -49,18 +51,27 @@ interface AppliedMigration {
  *
  * CONFLICT: the database's history isn't the one of `migrationsFolder`, or a migration has failed; the detail says
  * what to do. UNAVAILABLE: the database does not answer.
+ *
+ * @param isWanted leaves out newer ones, for rows of an older version that are to be filled in first
  */
 export async function migrateDatabase(
   databaseUrl: string,
   migrationsFolder: string = MIGRATIONS_FOLDER,
+  isWanted: (name: string) => boolean = () => true,
 ): Promise<string[]> {
   const migrations = await readMigrations(migrationsFolder)
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'antipasto migrations' })
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'antipasto migrations',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  })
   client.on('error', () => {}) // A lost connection fails the query that waits; that one is awaited.
   try {
     await client.connect()
     await client.query('SELECT pg_advisory_lock($1)', [PRISMA_ADVISORY_LOCK])
-    return await applyMissing(client, migrations)
+    return await applyMissing(client, migrations, isWanted)
   } catch (error) {
     throw translateDatabaseError(error)
   } finally {
@@ -80,9 +91,18 @@ async function readMigrations(folder: string): Promise<Migration[]> {
   )
 }
 
-async function applyMissing(client: pg.Client, migrations: readonly Migration[]): Promise<string[]> {
+/** The names of all migrations that this version knows, in order. */
+export async function readMigrationNames(): Promise<string[]> {
+  return (await readMigrations(MIGRATIONS_FOLDER)).map(({ name }) => name)
+}
+
+async function applyMissing(
+  client: pg.Client,
+  migrations: readonly Migration[],
+  isWanted: (name: string) => boolean,
+): Promise<string[]> {
   const applied = await readHistory(client)
-  const missing = planMigrations(migrations, applied)
+  const missing = planMigrations(migrations, applied).filter(({ name }) => isWanted(name))
   for (const migration of missing) await apply(client, migration)
   return missing.map((migration) => migration.name)
 }

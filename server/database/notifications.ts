@@ -18,6 +18,10 @@ export interface Notifications {
   close(): Promise<void>
 }
 
+/** How often the connection is asked whether it lives: a dead one would hear nothing, and nobody would know. */
+const HEARTBEAT_MILLISECONDS = 3_000
+/** How long an answer may take; then the connection is given up, and made anew. */
+const ANSWER_MILLISECONDS = 6_000
 const FIRST_RETRY_MILLISECONDS = 100
 const LAST_RETRY_MILLISECONDS = 2_000
 
@@ -39,6 +43,7 @@ class NotificationConnection implements Notifications {
   #client: pg.Client | undefined
   #lastQuery: Promise<void> = Promise.resolve()
   #retry: NodeJS.Timeout | undefined
+  #heartbeat: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor(databaseUrl: string) {
@@ -50,6 +55,7 @@ class NotificationConnection implements Notifications {
       connectionString: this.#databaseUrl,
       application_name: 'antipasto notifications',
       connectionTimeoutMillis: 5_000,
+      query_timeout: ANSWER_MILLISECONDS,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     })
@@ -67,9 +73,10 @@ class NotificationConnection implements Notifications {
     }
     this.#client = client
     client.once('end', () => {
-      this.#client = undefined
-      this.#reconnectAfter(FIRST_RETRY_MILLISECONDS)
+      if (this.#client === client) this.#lose(client)
     })
+    this.#heartbeat = setInterval(() => void this.#query('SELECT 1').catch(() => {}), HEARTBEAT_MILLISECONDS)
+    this.#heartbeat.unref()
     for (const channel of this.#subscribers.keys()) this.#listen(channel)
   }
 
@@ -95,12 +102,16 @@ class NotificationConnection implements Notifications {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#retry)
+    clearInterval(this.#heartbeat)
     await this.#client?.end().catch(() => {})
   }
 
-  /** Fails only with the connection, and then the next connection listens again. */
+  /** When it fails, the next connection listens again: this one went, or leads to a standby, which refuses. */
   #listen(channel: string): void {
-    this.#query(`LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => {})
+    const client = this.#client
+    this.#query(`LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => {
+      if (client !== undefined && this.#client === client) this.#lose(client, LAST_RETRY_MILLISECONDS)
+    })
   }
 
   /** One after the other, in the order of the calls: a connection answers one query at a time. */
@@ -111,12 +122,25 @@ class NotificationConnection implements Notifications {
           retryAfterSeconds: 5,
         })
       }
-      await this.#client.query(sql, values)
+      const client = this.#client
+      await client.query(sql, values).catch((error: unknown) => {
+        // One that didn't answer in time may never; and later queries would wait behind this one.
+        if (!(error instanceof pg.DatabaseError) && this.#client === client) this.#lose(client)
+        throw error
+      })
     })
     this.#lastQuery = answer.catch(() => {})
     return answer.catch((error) => {
       throw translateDatabaseError(error)
     })
+  }
+
+  /** Goes on with another connection; this one's end isn't waited for, as it may not come. */
+  #lose(client: pg.Client, retryMilliseconds = FIRST_RETRY_MILLISECONDS): void {
+    this.#client = undefined
+    clearInterval(this.#heartbeat)
+    void client.end().catch(() => {})
+    this.#reconnectAfter(retryMilliseconds)
   }
 
   #deliver(channel: string, payload: string): void {

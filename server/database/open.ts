@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import type { Config } from '../config.js'
-import { AppError, isAppError } from '../errors.js'
+import { AppError } from '../errors.js'
 import { startEmbeddedPostgres } from './embedded.js'
 import { migrateDatabase } from './migrate.js'
+import { explainRefusal } from './refusal.js'
 
 /** A migrated database, and how to let go of it. */
 export interface OpenedDatabase {
@@ -15,11 +16,13 @@ export interface OpenOptions {
   log: (message: string) => void
   /** A command runs beside a server; a server wants the embedded database alone. */
   isBesideServer?: boolean
+  /** Tries again while the database of DATABASE_URL isn't up yet. Default: once. */
+  untilThere?: <T>(attempt: () => Promise<T>) => Promise<T>
 }
 
 /** The database of DATABASE_URL, or the embedded one under DATA_DIR; brought to the newest migration. */
 export async function openMigratedDatabase(config: Config, options: OpenOptions): Promise<OpenedDatabase> {
-  const { log, isBesideServer = false } = options
+  const { log, isBesideServer = false, untilThere = (attempt) => attempt() } = options
   await mkdir(config.dataDir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new AppError(
       'UNAVAILABLE',
@@ -36,24 +39,23 @@ export async function openMigratedDatabase(config: Config, options: OpenOptions)
         })
       : { databaseUrl: config.databaseUrl, stop: async () => {} }
   try {
-    const applied = await migrateDatabase(opened.databaseUrl)
+    // The embedded one answers when it has started, and nobody set its URL.
+    const applied =
+      config.databaseUrl === undefined
+        ? await migrateDatabase(opened.databaseUrl)
+        : await untilThere(() => migrateOrExplain(opened.databaseUrl))
     if (applied.length > 0) log(`Migrations applied: ${applied.join(', ')}`)
     return opened
   } catch (error) {
     await opened.stop()
-    throw config.databaseUrl === undefined ? error : unreachable(config.databaseUrl, error)
+    throw error
   }
 }
 
-/** At the start a database that doesn't answer is most often one that was named wrongly: says which, without its password. */
-function unreachable(databaseUrl: string, error: unknown): unknown {
-  if (!isAppError(error, 'UNAVAILABLE')) return error
-  const { host } = new URL(databaseUrl)
-  const cause = error.cause as NodeJS.ErrnoException | undefined
-  const reason = cause?.code ?? cause?.message ?? 'no answer'
-  return new AppError(
-    'UNAVAILABLE',
-    `The database at ${host} does not answer (${reason}). Check DATABASE_URL, and that PostgreSQL runs there.`,
-    { cause: error },
-  )
+async function migrateOrExplain(databaseUrl: string): Promise<string[]> {
+  try {
+    return await migrateDatabase(databaseUrl)
+  } catch (error) {
+    throw explainRefusal(error, databaseUrl)
+  }
 }

@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -17,6 +28,7 @@ import { findUnprivilegedUser } from '../../server/database/system-user.js'
 import { withConnection } from '../support/database.js'
 import { killIfAlive } from '../support/kill.js'
 import { killCluster, processesIn } from '../support/postgres.js'
+import { until } from '../uploads/aftermath.js'
 
 const CHILD = fileURLToPath(new URL('./embedded-child.js', import.meta.url))
 const isRootOnLinux = process.platform === 'linux' && process.getuid?.() === 0
@@ -109,7 +121,8 @@ describe('startEmbeddedPostgres', () => {
     const first = await start()
     await writeRow(first, 'kept')
     await first.stop()
-    expect(await postgresProcesses()).toEqual([])
+    // It has removed its lock file, and ends.
+    await until(async () => (await postgresProcesses()).length === 0)
     const second = await start()
     expect(second.databaseUrl).toBe(first.databaseUrl)
     expect(await query(second, 'SELECT text FROM notes')).toEqual([{ text: 'kept' }])
@@ -144,7 +157,8 @@ describe('startEmbeddedPostgres', () => {
     expect(await postmasterPid()).toBe(pid)
     expect(await query(adopted, 'SELECT text FROM notes')).toEqual([{ text: 'committed before the kill' }])
     await adopted.stop()
-    expect(await postgresProcesses()).toEqual([])
+    // It wasn't our child, so its last moment is nobody's to wait for.
+    await until(async () => (await postgresProcesses()).length === 0)
   })
 
   test('starts again within 15 s after a kill -9 of node and every PostgreSQL process, nothing lost', async () => {
@@ -221,12 +235,21 @@ describe('startEmbeddedPostgres', () => {
     await expect(startEmbeddedPostgres({ dataDir })).rejects.toMatchObject({ code: 'UNAVAILABLE' }) // Guarded again.
   })
 
-  test('says what the log says when PostgreSQL cannot start', async () => {
+  test('says both versions when another major version has made the folder, and what to do', async () => {
     await (await start()).stop()
     await writeFile(path.join(dataDir, 'postgres/data/PG_VERSION'), '9.6\n')
     await expect(start()).rejects.toMatchObject({
+      code: 'CONFLICT',
+      detail: expect.stringMatching(/made by PostgreSQL 9\.6, .* brings PostgreSQL \d+\..*database -- dump/),
+    })
+  }, 60_000)
+
+  test('says what the log says when PostgreSQL cannot start', async () => {
+    await (await start()).stop()
+    await appendFile(path.join(dataDir, 'postgres/data/postgresql.conf'), 'nonsense = 1\n')
+    await expect(start()).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      detail: expect.stringMatching(/incompatible with server.*server\.log/s),
+      detail: expect.stringMatching(/configuration file.*server\.log/s),
     })
   })
 
