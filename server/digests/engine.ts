@@ -1,106 +1,27 @@
-// Runs the kernels: cuts bytes of any length into blocks and takes a state through them.
+// What takes a digest's state through bytes. There are two: OpenSSL's own functions, as this Node.js has them (openssl.ts), and
+// WebAssembly where those can't be called (webassembly/). They have the same states: an upload may go on with the other one.
 
-import { compileKernel, type KernelName, kernelNames } from './kernel.js'
-import { BLOCK_BYTES, CHAINING_VALUES_BYTES, INPUT_ADDRESS, INPUT_BYTES, MEMORY_PAGES } from './memory.js'
+import type { Algorithm } from './algorithm.js'
 import type { DigestState } from './state.js'
 
-/** Compiled code, which may be sent to other threads: they then share its optimized form too. */
-export type KernelModules = Record<KernelName, WebAssembly.Module>
+export type EngineName = 'openssl' | 'webassembly'
 
-const WORD_BYTES = 8
-
-type RunKernel = (address: number, blockCount: number) => void
-
-let compiled: KernelModules | undefined
-let ownEngine: Engine | undefined
-
-/**
- * Compiles the process's kernels, unless they have been.
- *
- * Takes some 100 ms: a server does it at its start.
- */
-export function warmUpKernels(): KernelModules {
-  threadEngine()
-  return processModules()
+/** Algorithms that one thread takes through an upload's bytes, while another has the rest of them. */
+export interface Strand {
+  readonly algorithms: readonly Algorithm[]
+  /** How long they take for a byte, one strand of the engine against the other. */
+  readonly work: number
 }
 
-/** This thread's engine, made on first use. */
-export function threadEngine(): Engine {
-  if (ownEngine === undefined) {
-    ownEngine = new Engine(processModules())
-    ownEngine.compressNothing()
-  }
-  return ownEngine
-}
-
-function processModules(): KernelModules {
-  compiled ??= { sha256: compileKernel('sha256'), md5AndSha1: compileKernel('md5AndSha1') }
-  return compiled
-}
-
-export class Engine {
-  readonly #memory: Uint8Array
-  readonly #kernels: Record<KernelName, RunKernel>
-
-  constructor(modules: KernelModules) {
-    const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES })
-    this.#memory = new Uint8Array(memory.buffer)
-    this.#kernels = {
-      sha256: instantiate(modules.sha256, memory),
-      md5AndSha1: instantiate(modules.md5AndSha1, memory),
-    }
-  }
-
-  /** Calls every kernel once: a function is compiled when first called. */
-  compressNothing(): void {
-    for (const kernel of kernelNames) this.#kernels[kernel](INPUT_ADDRESS, 0)
-  }
-
+/** Belongs to one thread. */
+export interface Engine {
+  readonly name: EngineName
+  /** All three algorithms, in parts that take about equally long. */
+  readonly strands: readonly Strand[]
   /**
-   * Takes `state` through `bytes`, in the algorithms of `kernels` only.
+   * Takes `state` through `bytes`, in `algorithms` only: all, or those of one strand.
    *
-   * Whoever runs one kernel keeps a state of its own for it: the size and the tail go on, the others' chaining values don't.
+   * Whoever runs one strand keeps a state of its own for it: the size and the tail go on, the others' chaining values don't.
    */
-  absorb(state: DigestState, bytes: Uint8Array, kernels: readonly KernelName[] = kernelNames): void {
-    const memory = this.#memory
-    memory.set(state.chainingValues)
-
-    let inputBytes = state.tailBytes
-    let address = addressAlignedWith(bytes.byteOffset - inputBytes)
-    memory.set(state.tail.subarray(0, inputBytes), address)
-    let position = 0
-    do {
-      const takenBytes = Math.min(INPUT_BYTES - inputBytes, bytes.length - position)
-      memory.set(bytes.subarray(position, position + takenBytes), address + inputBytes)
-      position += takenBytes
-      inputBytes += takenBytes
-      const blockCount = Math.floor(inputBytes / BLOCK_BYTES)
-      for (const kernel of kernels) this.#kernels[kernel](address, blockCount)
-      const compressedBytes = blockCount * BLOCK_BYTES
-      // A full input is whole blocks, so that only the last round leaves a tail.
-      const tailAddress = address + compressedBytes
-      state.tail.set(memory.subarray(tailAddress, tailAddress + inputBytes - compressedBytes))
-      inputBytes = 0
-      address = addressAlignedWith(bytes.byteOffset + position)
-    } while (position < bytes.length)
-
-    state.chainingValues.set(memory.subarray(0, CHAINING_VALUES_BYTES))
-    state.sizeBytes += bytes.length
-  }
-}
-
-/**
- * An address for input that begins at `byteOffset` of its own buffer, a few bytes past INPUT_ADDRESS.
- *
- * V8 copies shared memory word by word only between two places that are equally aligned, and else byte by byte: that took a
- * tenth of a thread's time. The kernels' loads don't mind.
- */
-function addressAlignedWith(byteOffset: number): number {
-  return INPUT_ADDRESS + (byteOffset & (WORD_BYTES - 1))
-}
-
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): RunKernel {
-  const { run } = new WebAssembly.Instance(module, { env: { memory } }).exports
-  if (typeof run !== 'function') throw new TypeError('A kernel exports run.')
-  return run as RunKernel // its signature is kernel.ts's
+  absorb(state: DigestState, bytes: Uint8Array, algorithms?: readonly Algorithm[]): void
 }

@@ -2,8 +2,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { AppError } from '../errors.js'
-import type { KernelModules } from './engine.js'
-import type { KernelName } from './kernel.js'
+import type { EngineSeed } from './engine-choice.js'
 import type { Answer, Job } from './worker.js'
 
 interface PendingJob {
@@ -13,9 +12,6 @@ interface PendingJob {
   reject(error: AppError): void
 }
 
-/** How long the kernels take for a byte, one against the other. */
-const workUnitsPerByte: Record<KernelName, number> = { sha256: 3, md5AndSha1: 2 }
-
 export class Hasher {
   readonly #worker: Worker
   /** Oldest first: the worker answers in order. */
@@ -24,8 +20,8 @@ export class Hasher {
   #isAlive = true
   #failure: unknown
 
-  constructor(modules: KernelModules) {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: modules })
+  constructor(seed: EngineSeed) {
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: seed })
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#settleOldest(answer))
     this.#worker.on('messageerror', (error) => this.#fail(error))
@@ -40,15 +36,23 @@ export class Hasher {
     return this.#isAlive
   }
 
+  /** How many jobs wait here, with the one that is being done. */
+  get pendingCount(): number {
+    return this.#pending.length
+  }
+
   /** What is waiting here, comparable with other hashers'. */
   get pendingWorkUnits(): number {
     return this.#pendingWorkUnits
   }
 
-  /** Does `job` after all earlier ones. Rejects with UNAVAILABLE when the thread dies before it has. */
-  ask(job: Job): Promise<Answer> {
+  /**
+   * Does `job` after all earlier ones. Rejects with UNAVAILABLE when the thread dies before it has.
+   *
+   * @param workUnits how long it takes, against other jobs
+   */
+  ask(job: Job, workUnits: number): Promise<Answer> {
     if (!this.#isAlive) return Promise.reject(interrupted(this.#failure))
-    const workUnits = (job.bytes?.length ?? 0) * workUnitsPerByte[job.kernel]
     const pending = pendingJob(workUnits)
     this.#worker.postMessage(job)
     // Idle threads don't keep the process from ending; what was asked is answered first.

@@ -1,14 +1,16 @@
 // Digests in worker threads, so that the event loop only sends and receives messages.
 //
-// An upload's algorithms are split in two strands, one for each kernel, which may run in different threads: on two cores one
-// upload gets both. A strand stays with a thread while it has work there, which keeps its order, and moves to the least
+// An upload's algorithms are split in the engine's strands, which may run in different threads: on two cores one upload gets
+// both. A strand stays with a thread while it has work there, which keeps its order, and moves to the least
 // busy one when it has none. What a strand knows is in shared memory, so that moving costs nothing.
 
 import { AppError } from '../errors.js'
-import { type Digests, RunningDigest } from './digest.js'
-import { type KernelModules, warmUpKernels } from './engine.js'
+import type { Algorithm } from './algorithm.js'
+import { RunningDigest } from './digest.js'
+import type { EngineName, Strand } from './engine.js'
+import { chooseEngine, type EngineSeed, openEngine } from './engine-choice.js'
+import type { Digests } from './finish.js'
 import { Hasher } from './hasher.js'
-import type { KernelName } from './kernel.js'
 import { DigestState, STATE_BYTES } from './state.js'
 import type { Answer, Job } from './worker.js'
 
@@ -32,17 +34,30 @@ export interface DigestSession {
 export interface DigestPoolOptions {
   /** At most so many worker threads, each started when there is work for it. */
   threads: number
+  /** Default: the faster one that works here. */
+  engine?: EngineSeed
 }
 
 export class DigestPool {
-  readonly #modules: KernelModules
+  readonly #seed: EngineSeed
+  readonly #strands: readonly Strand[]
   readonly #hashers: (Hasher | undefined)[]
+  #digestedBytes = 0
   #isClosed = false
 
-  /** Compiles the kernels, some 100 ms, so that the first upload needn't. */
-  constructor({ threads }: DigestPoolOptions) {
-    this.#modules = warmUpKernels()
+  constructor({ threads, engine = chooseEngine() }: DigestPoolOptions) {
+    this.#seed = engine
+    this.#strands = openEngine(engine).strands
     this.#hashers = new Array(threads).fill(undefined)
+  }
+
+  get engine(): EngineName {
+    return this.#seed.name
+  }
+
+  /** What keeps OpenSSL's functions from being used; undefined when they are. */
+  get whyNoOpenSsl(): string | undefined {
+    return this.#seed.name === 'webassembly' ? this.#seed.because : undefined
   }
 
   /**
@@ -51,7 +66,22 @@ export class DigestPool {
    * @throws AppError INTERNAL when `savedState` isn't a saved state.
    */
   open(savedState?: Uint8Array): DigestSession {
-    return new PooledSession(() => this.#leastBusy(), savedState)
+    return new PooledSession(
+      this.#strands,
+      () => this.#leastBusy(),
+      savedState,
+      (bytes) => {
+        this.#digestedBytes += bytes
+      },
+    )
+  }
+
+  /** Jobs that threads do now, jobs that wait behind them, and the bytes digested since the start. */
+  load(): { running: number; waiting: number; bytes: number } {
+    const counts = this.#hashers.map((hasher) => hasher?.pendingCount ?? 0)
+    const running = counts.filter((count) => count > 0).length
+    const jobs = counts.reduce((sum, count) => sum + count, 0)
+    return { running, waiting: jobs - running, bytes: this.#digestedBytes }
   }
 
   /** Refuses new work with UNAVAILABLE, finishes what is under way and ends the threads. */
@@ -70,35 +100,41 @@ export class DigestPool {
     const index = workUnits.indexOf(Math.min(...workUnits))
     const chosen = this.#hashers[index]
     if (chosen?.isAlive) return chosen
-    const started = new Hasher(this.#modules)
+    const started = new Hasher(this.#seed)
     this.#hashers[index] = started
     return started
   }
 }
 
 class PooledSession implements DigestSession {
-  readonly #sha256: Strand
-  readonly #md5AndSha1: Strand
+  readonly #strands: readonly RunningStrand[]
+  readonly #onDigested: (bytes: number) => void
   #isClosed = false
 
-  constructor(leastBusy: () => Hasher, savedState: Uint8Array | undefined) {
-    this.#sha256 = new Strand('sha256', leastBusy, savedState)
-    this.#md5AndSha1 = new Strand('md5AndSha1', leastBusy, savedState)
+  constructor(
+    strands: readonly Strand[],
+    leastBusy: () => Hasher,
+    savedState: Uint8Array | undefined,
+    onDigested: (bytes: number) => void,
+  ) {
+    this.#onDigested = onDigested
+    this.#strands = strands.map((strand) => new RunningStrand(strand, leastBusy, savedState))
   }
 
   async update(bytes: Uint8Array): Promise<void> {
     if (this.#isClosed) throw new AppError('INTERNAL', 'The digest session is closed.')
     if (bytes.length === 0) return
-    // Settled, not only failed: when one strand fails, the other may still be reading.
-    const strands = await Promise.allSettled([this.#sha256.absorb(bytes), this.#md5AndSha1.absorb(bytes)])
-    for (const strand of strands) if (strand.status === 'rejected') throw strand.reason
+    // Settled, not only failed: when one strand fails, another may still be reading.
+    const absorbed = await Promise.allSettled(this.#strands.map((strand) => strand.absorb(bytes)))
+    for (const strand of absorbed) if (strand.status === 'rejected') throw strand.reason
+    this.#onDigested(bytes.length)
   }
 
   async save(): Promise<Uint8Array> {
-    const [saved, other] = await Promise.all([this.#sha256.save(), this.#md5AndSha1.save()])
-    const state = DigestState.start(new Uint8Array(STATE_BYTES), saved)
-    state.adopt('md5AndSha1', DigestState.start(new Uint8Array(STATE_BYTES), other))
-    return state.save()
+    const saved = await Promise.all(this.#strands.map((strand) => strand.save()))
+    const [state, ...others] = saved.map((bytes) => DigestState.start(new Uint8Array(STATE_BYTES), bytes))
+    for (const [index, other] of others.entries()) state!.adopt(this.#strands[index + 1]!.algorithms, other)
+    return state!.save()
   }
 
   async digests(): Promise<Digests> {
@@ -110,32 +146,34 @@ class PooledSession implements DigestSession {
   }
 }
 
-/** One kernel's share of a session. */
-class Strand {
-  readonly #kernel: KernelName
+/** One strand's share of a session. */
+class RunningStrand {
+  readonly algorithms: readonly Algorithm[]
+  readonly #work: number
   readonly #leastBusy: () => Hasher
-  /** Only this kernel's chaining values, the size and the tail go on. Belongs to the thread while a job is under way. */
+  /** Only these algorithms' chaining values, the size and the tail go on. Belongs to the thread while a job is under way. */
   readonly #stateBytes: Uint8Array
   #hasher: Hasher | undefined
   #jobsUnderWay = 0
   #failure: unknown
 
-  constructor(kernel: KernelName, leastBusy: () => Hasher, savedState: Uint8Array | undefined) {
-    this.#kernel = kernel
+  constructor({ algorithms, work }: Strand, leastBusy: () => Hasher, savedState: Uint8Array | undefined) {
+    this.algorithms = algorithms
+    this.#work = work
     this.#leastBusy = leastBusy
     this.#stateBytes = new Uint8Array(new SharedArrayBuffer(STATE_BYTES))
     DigestState.start(this.#stateBytes, savedState)
   }
 
   async absorb(bytes: Uint8Array): Promise<void> {
-    await this.#ask({ kernel: this.#kernel, state: this.#stateBytes, bytes })
+    await this.#ask({ algorithms: this.algorithms, state: this.#stateBytes, bytes })
   }
 
-  /** With the other kernels' chaining values as they were at the start. */
+  /** With the other algorithms' chaining values as they were at the start. */
   async save(): Promise<Uint8Array> {
     if (this.#jobsUnderWay === 0 && this.#failure === undefined)
       return new DigestState(this.#stateBytes).save()
-    const saved = await this.#ask({ kernel: this.#kernel, state: this.#stateBytes })
+    const saved = await this.#ask({ algorithms: this.algorithms, state: this.#stateBytes })
     if (saved === null) throw new AppError('INTERNAL', 'The worker thread answered without a state.')
     return saved
   }
@@ -145,7 +183,7 @@ class Strand {
     if (this.#jobsUnderWay === 0) this.#hasher = this.#leastBusy()
     this.#jobsUnderWay++
     try {
-      return await this.#hasher!.ask(job)
+      return await this.#hasher!.ask(job, (job.bytes?.length ?? 0) * this.#work)
     } catch (error) {
       this.#failure = error // the state may be half-way through a block
       throw error

@@ -5,14 +5,17 @@
 //   9   chaining values of MD5, SHA-1, SHA-256: 17 words of 32 bits
 //  77   the bytes after the last whole block: 0 to 63, as many as the size says
 //
-// All numbers are little-endian, as WebAssembly's memory is on every machine: a state may go from one to another.
+// All numbers are little-endian on every machine: a state may go from one to another, and from one engine to another.
 
 import { AppError } from '../errors.js'
-import { type Algorithm, type KernelName, kernelAlgorithms } from './kernel.js'
-import { md5InitialValue } from './md5.js'
-import { BLOCK_BYTES, CHAINING_VALUES_BYTES, chainingValues } from './memory.js'
-import { sha1InitialValue } from './sha1.js'
-import { sha256InitialValue } from './sha256.js'
+import {
+  type Algorithm,
+  algorithms,
+  BLOCK_BYTES,
+  CHAINING_VALUES_BYTES,
+  chainingValues,
+  initialValues,
+} from './algorithm.js'
 
 const VERSION = 1
 const SIZE_AT = 1
@@ -25,7 +28,7 @@ export const STATE_BYTES = TAIL_AT + BLOCK_BYTES
 const initialState = encodeInitialState()
 
 export class DigestState {
-  /** MD5's, SHA-1's and SHA-256's chaining values, as they lie in the kernels' memory. */
+  /** MD5's, SHA-1's and SHA-256's chaining values, side by side. */
   readonly chainingValues: Uint8Array
   /** Room for one block; the first `tailBytes` of it wait for the block to fill. */
   readonly tail: Uint8Array
@@ -81,9 +84,9 @@ export class DigestState {
     return this.chainingValues.subarray(offset, offset + wordCount * 4)
   }
 
-  /** Takes over the chaining values of one kernel's algorithms from a state of the same bytes. */
-  adopt(kernel: KernelName, other: DigestState): void {
-    for (const algorithm of kernelAlgorithms[kernel]) {
+  /** Takes over these algorithms' chaining values from a state of the same bytes. */
+  adopt(algorithms: readonly Algorithm[], other: DigestState): void {
+    for (const algorithm of algorithms) {
       this.chainingValueOf(algorithm).set(other.chainingValueOf(algorithm))
     }
   }
@@ -108,7 +111,7 @@ function encodeInitialState(): Uint8Array {
   const bytes = new Uint8Array(TAIL_AT)
   const view = new DataView(bytes.buffer)
   bytes[0] = VERSION
-  const words = [...md5InitialValue, ...sha1InitialValue, ...sha256InitialValue]
+  const words = algorithms.flatMap((algorithm) => initialValues[algorithm])
   for (const [index, word] of words.entries()) view.setUint32(CHAINING_VALUES_AT + index * 4, word, true)
   return bytes
 }

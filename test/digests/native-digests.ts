@@ -1,7 +1,7 @@
 // What ours are compared with: node:crypto.
 
 import { createHash } from 'node:crypto'
-import type { Digests } from '../../server/digests/digest.js'
+import type { Digests } from '../../server/digests/finish.js'
 
 export function nativeDigests(...pieces: Uint8Array[]): Digests {
   const of = (algorithm: string): string => {

@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
-import { SLAB_BYTES, type Slab, SlabPool } from '../../server/digests/slabs.js'
+import { MOST_LENT_PER_TURN, SLAB_BYTES, type Slab, SlabPool } from '../../server/digests/slabs.js'
 
 /** Whether `promise` has settled once all that is ready has run. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
@@ -9,8 +9,12 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
     settled = true
   }
   promise.then(settle, settle)
-  await new Promise((resolve) => setImmediate(resolve))
+  await nextTurn()
   return settled
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 describe('a slab', () => {
@@ -54,6 +58,52 @@ describe('the pool', () => {
     first.release()
     expect((await third).bytes).toBe(first.bytes)
     expect(pool.inUse).toBe(2)
+  })
+
+  test('lends a few in one turn of the event loop, and the next ones in the next, in the order of their coming', async () => {
+    const count = 3 * MOST_LENT_PER_TURN
+    const pool = new SlabPool(count)
+    const lent: number[] = []
+    const asked = Array.from({ length: count }, async (_, number) => {
+      await pool.acquire()
+      lent.push(number)
+    })
+    const perTurn: number[] = []
+    while (lent.length < count) {
+      await Promise.resolve()
+      perTurn.push(lent.length)
+      // Free ones are there: nobody has to give one up for those who wait.
+      expect([pool.isShort, pool.waiting]).toEqual([false, 0])
+      await nextTurn()
+    }
+    await Promise.all(asked)
+    expect(perTurn).toEqual([MOST_LENT_PER_TURN, 2 * MOST_LENT_PER_TURN])
+    expect(lent).toEqual(Array.from({ length: count }, (_, number) => number))
+  })
+
+  test('is tight when half of them are on loan or asked for', async () => {
+    const pool = new SlabPool(4 * MOST_LENT_PER_TURN)
+    const asked = Array.from({ length: 2 * MOST_LENT_PER_TURN - 1 }, () => pool.acquire())
+    expect(pool.isTight).toBe(false)
+    asked.push(pool.acquire())
+    expect([pool.isTight, pool.inUse]).toEqual([true, MOST_LENT_PER_TURN])
+    await Promise.all(asked)
+    expect(pool.isTight).toBe(true)
+  })
+
+  test('tells those who hold slabs when the next turn has none left', async () => {
+    let tellings = 0
+    const pool = new SlabPool(MOST_LENT_PER_TURN + 1, () => {
+      tellings += 1
+    })
+    const asked = Array.from({ length: MOST_LENT_PER_TURN + 2 }, () => pool.acquire())
+    expect([pool.inUse, tellings]).toEqual([MOST_LENT_PER_TURN, 0])
+    await nextTurn()
+    expect([pool.inUse, tellings, pool.waiting]).toEqual([MOST_LENT_PER_TURN + 1, 1, 1])
+    const first = await asked[0]
+    first?.release()
+    await Promise.all(asked)
+    expect(pool.isShort).toBe(false)
   })
 
   test('serves those who wait in the order of their coming', async () => {
@@ -155,23 +205,31 @@ describe('the pool', () => {
   })
 
   test('never lends one slab to two, nor more than its limit, whatever the order of events', async () => {
-    const event = fc.record({ kind: fc.constantFrom('acquire', 'abort', 'release'), which: fc.nat(20) })
+    const kind = fc.constantFrom('acquire', 'acquire', 'abort', 'release', 'turn')
+    const event = fc.record({ kind, which: fc.nat(20) })
     const events = fc.array(event, { maxLength: 60 })
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 4 }), events, async (limit, happenings) => {
         const pool = new SlabPool(limit)
         const lent: Slab[] = []
         const requests: AbortController[] = []
+        let unsettled = 0
         for (const { kind, which } of happenings) {
           if (kind === 'acquire') {
             const request = new AbortController()
             requests.push(request)
-            pool.acquire(request.signal).then(
-              (slab) => lent.push(slab),
-              () => {},
-            )
+            unsettled += 1
+            pool
+              .acquire(request.signal)
+              .then((slab) => lent.push(slab))
+              .catch(() => {})
+              .finally(() => {
+                unsettled -= 1
+              })
           } else if (kind === 'abort') {
             requests[which % Math.max(requests.length, 1)]?.abort()
+          } else if (kind === 'turn') {
+            await nextTurn()
           } else {
             const [slab] = lent.splice(which % Math.max(lent.length, 1), 1)
             slab?.release()
@@ -181,9 +239,14 @@ describe('the pool', () => {
           expect(lent.length).toBeLessThanOrEqual(limit)
           expect(new Set(lent.map((slab) => slab.bytes)).size).toBe(lent.length)
         }
-        // Nobody is left waiting: the pool would go on telling.
-        for (const request of requests) request.abort()
-        expect(pool.isShort).toBe(false)
+        // Nobody is forgotten who has not given up: as slabs come back, all are served.
+        for (let turns = 0; unsettled > 0 && turns < happenings.length; turns += 1) {
+          for (const slab of lent.splice(0)) slab.release()
+          await nextTurn()
+        }
+        expect(unsettled).toBe(0)
+        for (const slab of lent.splice(0)) slab.release()
+        expect([pool.inUse, pool.isShort]).toEqual([0, false])
       }),
     )
   })

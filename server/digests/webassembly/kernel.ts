@@ -5,16 +5,19 @@
 // to do in each step to fill its own waits: all three interleaved were no faster. By itself it takes a third longer than the
 // other two together, so that two threads can share one upload's work almost evenly.
 
-import type { Chain } from './chain.js'
+import { type Algorithm, BLOCK_BYTES } from '../algorithm.js'
+import type { Chain, ChainSite } from './chain.js'
 import { md5Chain } from './md5.js'
-import { BLOCK_BYTES, MEMORY_PAGES, Words } from './memory.js'
+import { MEMORY_PAGES, Words } from './memory.js'
 import { sha1Chain } from './sha1.js'
 import { sha256Chain } from './sha256.js'
 import { add, assign, encodeModule, i32, Locals, repeat, type Statement } from './wasm.js'
 
-const chainFactories = { md5: md5Chain, sha1: sha1Chain, sha256: sha256Chain }
-
-export type Algorithm = keyof typeof chainFactories
+const chainFactories: Record<Algorithm, (site: ChainSite) => Chain> = {
+  md5: md5Chain,
+  sha1: sha1Chain,
+  sha256: sha256Chain,
+}
 
 /** Which algorithms run interleaved. Each is in exactly one kernel. */
 export const kernelAlgorithms = {

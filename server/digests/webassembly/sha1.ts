@@ -1,7 +1,8 @@
 // SHA-1's compression function, FIPS 180-4 §6.1.2.
 
+import { chainingValues } from '../algorithm.js'
 import { type Chain, type ChainSite, Registers } from './chain.js'
-import { chainingValues, sha1Schedule, type Words } from './memory.js'
+import { sha1Schedule, type Words } from './memory.js'
 import {
   add,
   addLanes,
@@ -19,9 +20,6 @@ import {
   xor,
   xorLanes,
 } from './wasm.js'
-
-/** H(0), FIPS 180-4 §5.3.1. */
-export const sha1InitialValue = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]
 
 /** K(t) for each 20 steps, FIPS 180-4 §4.2.1. */
 const stepConstants = [0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6]

@@ -1,11 +1,8 @@
 // MD5's compression function, RFC 1321 §3.4.
 
+import { chainingValues } from '../algorithm.js'
 import { type Chain, type ChainSite, Registers } from './chain.js'
-import { chainingValues } from './memory.js'
 import { add, and, assign, type I32, i32, not, or, rotateLeft, xor } from './wasm.js'
-
-/** A, B, C, D of RFC 1321 §3.3. */
-export const md5InitialValue = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476]
 
 /** T[i] of RFC 1321 §3.4: the whole part of 4294967296 · |sin(i)|, i in radians from 1. */
 const sineConstants = Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Math.sin(i + 1)) * 2 ** 32))

@@ -1,6 +1,7 @@
 // Where things lie in the memory that a thread's kernels share, so that input is copied in once for all of them.
 // Everything but the input has a constant address: the engine then knows each access to be in bounds.
 
+import { BLOCK_BYTES } from '../algorithm.js'
 import {
   type I32,
   i32,
@@ -11,17 +12,6 @@ import {
   storeWord,
   type V128,
 } from './wasm.js'
-
-/** All three algorithms take blocks of 512 bits. */
-export const BLOCK_BYTES = 64
-
-/** Chaining values (FIPS 180-4's H, RFC 1321's A, B, C, D) side by side, from address 0. */
-export const chainingValues = {
-  md5: { offset: 0, wordCount: 4 },
-  sha1: { offset: 16, wordCount: 5 },
-  sha256: { offset: 36, wordCount: 8 },
-} as const
-export const CHAINING_VALUES_BYTES = 68
 
 const SHA1_SCHEDULE_ADDRESS = 512
 const SHA256_SCHEDULE_ADDRESS = 1024

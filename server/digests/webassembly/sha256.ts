@@ -1,7 +1,8 @@
 // SHA-256's compression function, FIPS 180-4 §6.2.2.
 
+import { chainingValues } from '../algorithm.js'
 import { type Chain, type ChainSite, Registers } from './chain.js'
-import { chainingValues, sha256Schedule, type Words } from './memory.js'
+import { sha256Schedule, type Words } from './memory.js'
 import {
   add,
   addLanes,
@@ -22,11 +23,6 @@ import {
   xor,
   xorLanes,
 } from './wasm.js'
-
-/** H(0), FIPS 180-4 §5.3.3. */
-export const sha256InitialValue = [
-  0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-]
 
 /** K(t), FIPS 180-4 §4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
 const stepConstants = firstPrimes(64).map((prime) => Number(cubeRoot(BigInt(prime) << 96n) & 0xffffffffn))
