@@ -123,6 +123,12 @@ export class LocalStore implements Store {
     })
   }
 
+  async holds(key: string, { offsetBytes, sizeBytes }: TemporaryPosition): Promise<boolean> {
+    const storedBytes = await fileSize(this.#path('temporary', key))
+    if (storedBytes !== null) return storedBytes >= offsetBytes
+    return offsetBytes === sizeBytes && (await fileSize(this.#path('object', key))) === sizeBytes
+  }
+
   async deleteTemporary(key: string): Promise<void> {
     await rm(this.#path('temporary', key), { force: true })
   }

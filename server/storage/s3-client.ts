@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3'
+import type { S3Call } from './observed.js'
 import {
   clientConfigOf,
   DEFAULT_TIMING,
@@ -57,14 +58,27 @@ export class Bucket {
    *
    * @param operation S3's name of it (`UploadPart`): decides what some errors mean, and stands in the log
    */
-  async send<T>(
+  send<T>(
     operation: string,
     run: (abortSignal: AbortSignal) => Promise<T>,
-    { signal, timing }: SendOptions = {},
+    options: SendOptions = {},
+  ): Promise<T> {
+    const call: S3Call = { operation, attempts: 0 }
+    const { observe } = this.settings
+    return observe === undefined
+      ? this.#send(call, run, options)
+      : observe(call, () => this.#send(call, run, options))
+  }
+
+  async #send<T>(
+    call: S3Call,
+    run: (abortSignal: AbortSignal) => Promise<T>,
+    { signal, timing }: SendOptions,
   ): Promise<T> {
     const { attempts, giveUpMs, ...backOff } = { ...this.timing, ...timing }
     const startedAt = performance.now()
     for (let attempt = 1; ; attempt++) {
+      call.attempts = attempt
       try {
         return await once(run, signal)
       } catch (error) {
@@ -72,12 +86,17 @@ export class Bucket {
         const symptom = symptomOf(error)
         const waitMs = backOffMs(attempt, backOff, Math.random())
         const isLast = attempt >= attempts || performance.now() - startedAt + waitMs > giveUpMs
-        if (symptom === null || !isPassing(symptom) || isLast) throw translateS3Error(error, operation)
+        if (symptom === null || !isPassing(symptom) || isLast) throw translateS3Error(error, call.operation)
         await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
           signal?.throwIfAborted()
         })
       }
     }
+  }
+
+  /** As `send`, for what asks S3 nothing, and only needs credentials: signing. Nobody observes it. */
+  sign<T>(run: () => Promise<T>): Promise<T> {
+    return this.#send({ operation: 'Sign', attempts: 0 }, run, {})
   }
 
   /** Closes the connections, also those in use. */

@@ -6,6 +6,7 @@ import { Agent as HttpsAgent } from 'node:https'
 import { Readable } from 'node:stream'
 import { S3, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { Observer, S3Call } from './observed.js'
 
 export interface S3Settings {
   bucket: string
@@ -19,6 +20,8 @@ export interface S3Settings {
   checksums: 'WHEN_REQUIRED' | 'WHEN_SUPPORTED'
   /** For tests; the rest of DEFAULT_TIMING stays. */
   timing?: Partial<S3Timing>
+  /** Stands around each request, with all its attempts. */
+  observe?: Observer<S3Call> | undefined
 }
 
 export interface S3Timing {
@@ -34,7 +37,7 @@ export interface S3Timing {
   backOffCapMs: number
   /** No attempt begins later than this after the first. One that is under way may go on: a slow line isn't a broken one. */
   giveUpMs: number
-  /** The same for the start's questions: how long a server that isn't up yet is waited for. */
+  /** The same for each of the start's questions. Who can wait longer (START_TIMEOUT) asks again, and says so meanwhile. */
   startMs: number
 }
 
@@ -46,7 +49,7 @@ export const DEFAULT_TIMING: S3Timing = {
   backOffBaseMs: 100,
   backOffCapMs: 3_000,
   giveUpMs: 25_000,
-  startMs: 15_000,
+  startMs: 5_000,
 }
 
 /** What an answer must have to be one: some servers (and proxies) answer 200 with an empty body, or with an error in it. */

@@ -11,7 +11,7 @@ import { assertKey, isKey } from './key.js'
 import type { Bucket } from './s3-client.js'
 import { readHead, readRange, sendRange } from './s3-read.js'
 import { proveRights } from './s3-rights.js'
-import type { ByteRange, Presentation, StoredItem } from './store.js'
+import type { ByteRange, Ledger, Presentation, StoredItem } from './store.js'
 
 /** As many as S3 answers at once. */
 const PAGE_ITEMS = 1000
@@ -133,7 +133,7 @@ export class S3Objects {
       ResponseContentDisposition: presentation.contentDisposition,
     })
     const expiresIn = Math.min(seconds, MAX_URL_SECONDS)
-    return this.#bucket.send('GetObject', () => getSignedUrl(this.#bucket.client, command, { expiresIn }))
+    return this.#bucket.sign(() => getSignedUrl(this.#bucket.client, command, { expiresIn }))
   }
 
   /** Everything of an unfinished upload: its multipart uploads, of which a race may have made several, and its pieces. */
@@ -164,6 +164,22 @@ export class S3Objects {
     for await (const multipart of this.#multiparts(this.objectKey(key)))
       if (multipart.uploadId === multipartId) return true
     return false
+  }
+
+  /**
+   * Whether everything that the ledger names is there: its multipart upload is open, its pieces have their sizes. Single parts
+   * aren't asked for: they come and go with their multipart upload, and to list them takes one more right.
+   */
+  async hasParts(key: string, { multipartId, parts }: Ledger): Promise<boolean> {
+    const [first] = parts
+    if (first?.kind === 'object') return (await this.headObject(key)) === first.sizeBytes
+    const isInParts = parts.some(({ kind }) => kind === 'part')
+    if (isInParts && (multipartId === null || !(await this.isMultipartOpen(key, multipartId)))) return false
+    const pieces = parts.filter(({ kind }) => kind === 'piece')
+    if (pieces.length === 0) return true
+    const stored = new Map<string, number>()
+    for await (const object of this.#objects(this.pieceKey(key, ''))) stored.set(object.key, object.sizeBytes)
+    return pieces.every(({ name, sizeBytes }) => stored.get(this.pieceKey(key, name)) === sizeBytes)
   }
 
   /** Idempotent: no error when it has ended. */

@@ -134,7 +134,7 @@ function isEmptyAnswer(error: unknown): boolean {
 /** What S3 had against it; null for nothing. NOT_FOUND is nothing: the right is there, the probe wasn't. */
 async function troubleWith(bucket: Bucket, right: Right): Promise<S3Symptom | null> {
   const { startMs } = bucket.timing
-  const silent = new AppError('UNAVAILABLE', doesNotAnswer(bucket.settings))
+  const silent = new AppError('UNAVAILABLE', doesNotAnswer(bucket.settings), { retryAfterSeconds: 5 })
   const deadline = new AbortController()
   // A server that listens and says nothing is waited for no longer than one that isn't there.
   const timer = setTimeout(() => deadline.abort(silent), startMs + GRACE_MS)
@@ -214,6 +214,11 @@ export function explain(symptom: S3Symptom, settings: S3Settings): string {
   return `${server} does not serve (${[code, httpStatus].filter(Boolean).join(' ')}: ${message}). Mend it, and start again.`
 }
 
+/** What may pass by itself says when to try again; the rest waits for an operator. */
 function unavailable(detail: string, symptom: S3Symptom, operation: string): AppError {
-  return new AppError('UNAVAILABLE', detail, { cause: new S3Failure(operation, symptom) })
+  const cause = new S3Failure(operation, symptom)
+  return new AppError('UNAVAILABLE', detail, {
+    cause,
+    ...(isPassing(symptom) ? { retryAfterSeconds: 5 } : {}),
+  })
 }

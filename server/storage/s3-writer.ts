@@ -6,6 +6,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { AppError } from '../errors.js'
+import { fromHere, traced } from '../tracing/span.js'
 import { orAborted } from './or-aborted.js'
 import type { PartBuffer, PartMemory } from './part-memory.js'
 import { joinFrom, nextPartBytes } from './part-plan.js'
@@ -49,6 +50,8 @@ export class S3Writer implements TemporaryWriter, PartBuffer {
   readonly #stopping = new AbortController()
   readonly #sending = new Set<Promise<unknown>>()
   readonly #cleaning = new Set<Promise<void>>()
+  /** What is sent belongs to who opened us, whoever's bytes or need set it moving. */
+  readonly #fromOpening = fromHere()
   /** From the last confirmed part on, in order. */
   #stretches: Stretch[]
   #multipart: Promise<string> | null
@@ -202,7 +205,10 @@ export class S3Writer implements TemporaryWriter, PartBuffer {
     const release = this.#options.memory.send(this)
     this.#gathered = null
     const stretch = { kind, name, startBytes, sizeBytes }
-    const stored = this.#store(stretch, joined, gathered).finally(() => {
+    const sent = this.#fromOpening(() =>
+      traced('store.part', partOf(this.#options.key, stretch), () => this.#store(stretch, joined, gathered)),
+    )
+    const stored = sent.finally(() => {
       release()
       this.#sending.delete(stored)
     })
@@ -240,6 +246,19 @@ export class S3Writer implements TemporaryWriter, PartBuffer {
       .catch(() => {})
       .finally(() => this.#cleaning.delete(cleaning))
     this.#cleaning.add(cleaning)
+  }
+}
+
+/** What a span tells of it. */
+function partOf(
+  key: string,
+  { kind, startBytes, sizeBytes }: Omit<StoredPart, 'etag'>,
+): Record<string, string | number> {
+  return {
+    'antipasto.upload.id': key,
+    'antipasto.part.kind': kind,
+    'antipasto.part.start_bytes': startBytes,
+    'antipasto.size_bytes': sizeBytes,
   }
 }
 

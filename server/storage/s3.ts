@@ -91,6 +91,11 @@ export class S3Store implements Store {
     })
   }
 
+  async holds(key: string, { offsetBytes, sizeBytes, ledger }: TemporaryPosition): Promise<boolean> {
+    if (endOf(ledger) === offsetBytes && (await this.#objects.hasParts(key, ledger))) return true
+    return offsetBytes === sizeBytes && (await this.#objects.headObject(key)) === sizeBytes
+  }
+
   deleteTemporary(key: string): Promise<void> {
     return this.#objects.deleteTemporary(key)
   }
@@ -178,13 +183,20 @@ export class S3Store implements Store {
 }
 
 /** @throws CONFLICT unless the parts follow each other without a gap, from 0 to `sizeBytes` */
-function assertAddsUp({ parts }: Ledger, sizeBytes: number): void {
-  let endBytes = 0
-  for (const part of parts) {
-    if (part.startBytes !== endBytes) throw bytesDiffer()
-    endBytes += part.sizeBytes
-  }
+function assertAddsUp(ledger: Ledger, sizeBytes: number): void {
+  const endBytes = endOf(ledger)
+  if (endBytes === null) throw bytesDiffer()
   if (endBytes !== sizeBytes) {
     throw new AppError('CONFLICT', `The ledger has ${endBytes} of the upload's ${sizeBytes} bytes.`)
   }
+}
+
+/** Up to where the parts follow each other from 0 on; null when there is a gap. */
+function endOf({ parts }: Ledger): number | null {
+  let endBytes = 0
+  for (const part of parts) {
+    if (part.startBytes !== endBytes) return null
+    endBytes += part.sizeBytes
+  }
+  return endBytes
 }

@@ -134,6 +134,11 @@ export interface Store {
    * writer or `complete` says so.
    */
   openTemporary(key: string, at: TemporaryPosition): Promise<TemporaryWriter>
+  /**
+   * Whether the bytes up to `offsetBytes`, which `ledger` names, are still there, in the temporary or as the object that it has
+   * become. By names and sizes: nothing is read.
+   */
+  holds(key: string, position: TemporaryPosition): Promise<boolean>
   /** Everything of a temporary, recorded or not. Idempotent: no error when there is nothing. */
   deleteTemporary(key: string): Promise<void>
 

@@ -42,7 +42,7 @@ describe('an S3 error', () => {
     ['a bare 403', answered(403), 'UNAVAILABLE', false],
     ['InvalidAccessKeyId', answered(403, 'InvalidAccessKeyId'), 'UNAVAILABLE', false],
     ['SignatureDoesNotMatch', answered(403, 'SignatureDoesNotMatch'), 'UNAVAILABLE', false],
-    ['RequestTimeTooSkewed', answered(403, 'RequestTimeTooSkewed'), 'UNAVAILABLE', false],
+    ['RequestTimeTooSkewed', answered(403, 'RequestTimeTooSkewed'), 'UNAVAILABLE', true],
     ['ExpiredToken', answered(400, 'ExpiredToken'), 'UNAVAILABLE', false],
     ['PermanentRedirect', answered(301, 'PermanentRedirect'), 'UNAVAILABLE', false],
     ['a wrong region', answered(400, 'AuthorizationHeaderMalformed'), 'UNAVAILABLE', false],

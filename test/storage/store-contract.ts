@@ -221,6 +221,22 @@ export function storeContract(name: string, makeStore: () => Promise<TestedStore
         expect(String(await completed(key, 19, later))).toBe('ten bytes! and more')
       })
 
+      test('it holds what was acknowledged, in the temporary and as an object, and not once it is gone', async () => {
+        const { key, ledger } = await putTemporary(bytes)
+        const position = { offsetBytes: bytes.length, sizeBytes: bytes.length, ledger }
+        expect(await store.holds(key, position)).toBe(true)
+        expect(await store.holds(key, { ...position, offsetBytes: bytes.length + 1 })).toBe(false)
+        await store.complete(key, bytes.length, ledger)
+        expect(await store.holds(key, position)).toBe(true)
+        await store.deleteObject(key)
+        // A piece may outlive the object that was made of it.
+        await store.deleteTemporary(key)
+        expect(await store.holds(key, position)).toBe(false)
+        const other = await putTemporary(bytes)
+        await store.deleteTemporary(other.key)
+        expect(await store.holds(other.key, { ...position, ledger: other.ledger })).toBe(false)
+      })
+
       test('deleting one deletes it, and deleting it again is nothing', async () => {
         const { key, ledger } = await putTemporary(bytes)
         expect(await find(key)).not.toEqual([])
