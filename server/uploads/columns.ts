@@ -1,6 +1,7 @@
-// An upload's row as its record: the columns that every statement answers.
+// An upload's row as its record: the columns that every statement answers, and the row that there has to be.
 
 import { Prisma } from '../../prisma/generated/client.js'
+import { AppError } from '../errors.js'
 
 export const COLUMNS =
   Prisma.raw(`id, owner, state::text AS state, filename, content_type AS "contentType", key, label,
@@ -26,3 +27,11 @@ export const FREE_LEASE = Prisma.raw(`lease_holder = NULL, lease_until = NULL`)
 export const DROP_PARTS = Prisma.raw(
   `dropped AS (DELETE FROM parts USING changed WHERE parts.upload_id = changed.id)`,
 )
+
+/** @throws NOT_FOUND when there is no row */
+export function one<Row>(rows: (Row | null | undefined)[]): Row {
+  const row = rows[0]
+  if (row === undefined || row === null)
+    throw new AppError('NOT_FOUND', 'There is no such upload. GET /uploads lists yours.')
+  return row
+}

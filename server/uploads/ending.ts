@@ -5,7 +5,7 @@ import type { Actor } from '../auth/identity.js'
 import { AppError } from '../errors.js'
 import { appendEndEvents } from '../events/log.js'
 import { COLUMNS, DROP_PARTS, FREE_LEASE, STATE_OF_BYTES } from './columns.js'
-import type { Discarded } from './records.js'
+import type { Discarded } from './garbage.js'
 import type { Upload } from './upload.js'
 
 type Transaction = Prisma.TransactionClient

@@ -1,7 +1,8 @@
 // From the last byte to a blob. Idempotent, and nobody's request: whoever notices runs it again, from wherever it stopped.
 
 import type { Logger } from 'pino'
-import { type Digests, RunningDigest } from '../digests/digest.js'
+import { RunningDigest } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import { AppError, isAppError } from '../errors.js'
 import {
   type ContentCheck,
@@ -12,12 +13,15 @@ import {
 } from '../hooks/content-check.js'
 import { type ComposeSource, EMPTY_LEDGER, type Ledger, type Store } from '../storage/store.js'
 import { untilAny } from '../storage/until-any.js'
+import { aboutUpload, traced } from '../tracing/span.js'
+import type { Concatenations, ConcatSource } from './concatenations.js'
 import { bothRooms } from './ending.js'
-import type { Garbage } from './garbage.js'
+import type { Discarded, Garbage } from './garbage.js'
 import type { Lease, Leases } from './leases.js'
+import type { UploadObserver } from './observer.js'
 import { withPatience } from './patience.js'
 import { randomToken } from './random.js'
-import type { ConcatSource, Discarded, Records } from './records.js'
+import type { Records } from './records.js'
 import type { Rereader } from './reread.js'
 import {
   contentWarnings,
@@ -39,12 +43,14 @@ const RESUMED_CHECK_PATIENCE_MS = 1000
 
 export interface FinalizerOptions {
   records: Records
+  concatenations: Pick<Concatenations, 'concatSources' | 'commitEndOfParts'>
   leases: Leases
   store: Store
   garbage: Garbage
   rereader: Rereader
   /** What may refuse an upload whose every byte is here; null or absent: nothing. */
   contentCheck?: ContentCheck | null
+  observer?: UploadObserver | undefined
   log: Logger
 }
 
@@ -85,13 +91,15 @@ export class Finalizer {
     const { records } = this.#options
     const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)
     if (mismatch !== null) {
-      const failed = await records.commitFailed(lease, mismatch, digests)
+      const failed = await this.#commitFailed(lease, mismatch, digests)
       await this.#letGo(lease, failed.discarded)
       throw ofUpload(mismatch, upload.id)
     }
     const finalizing =
       upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests, stored)
-    const finishing = this.#complete(lease, finalizing, digests)
+    const finishing = traced('upload.finish', aboutUpload(upload.id), () =>
+      this.#complete(lease, finalizing, digests),
+    )
     this.#inBackground.add(finishing)
     void finishing.finally(() => this.#inBackground.delete(finishing))
     if (digests === null) return finalizing
@@ -112,8 +120,12 @@ export class Finalizer {
    * It is `finalizing`, or still `receiving` when its server died between its last byte and that.
    */
   async resume(uploadId: string): Promise<void> {
-    const { leases } = this.#options
     if (this.#failedChecks.has(uploadId) && this.#retries.has(uploadId)) return
+    await traced('upload.resume', aboutUpload(uploadId), () => this.#resume(uploadId), { isRoot: true })
+  }
+
+  async #resume(uploadId: string): Promise<void> {
+    const { leases } = this.#options
     try {
       const claimed =
         (await leases.tryClaim(uploadId, 'finalizing')) ?? (await leases.tryClaim(uploadId, 'receiving'))
@@ -161,7 +173,7 @@ export class Finalizer {
       const computed = digests ?? (await this.#readAgain(lease, upload))
       const mismatch = digests === null ? declaredMismatch(declaredDigests(upload), computed) : null
       if (mismatch !== null) {
-        const failed = await records.commitFailed(lease, mismatch, computed)
+        const failed = await this.#commitFailed(lease, mismatch, computed)
         await this.#letGo(lease, failed.discarded)
         return failed.upload
       }
@@ -171,11 +183,11 @@ export class Finalizer {
         return upload
       }
       if (!verdict.isAccepted) {
-        const failed = await records.commitFailed(lease, contentRefused(verdict.words), computed)
+        const failed = await this.#commitFailed(lease, contentRefused(verdict.words), computed)
         log.info({ upload: upload.id }, 'the content check refused an upload')
         await this.#letGo(lease, failed.discarded)
         // They have the same bytes, which are not to be had any more.
-        if (isMadeOfParts) await this.#endParts(upload.id)
+        if (isMadeOfParts) await this.endParts(upload.id)
         return failed.upload
       }
       const ready = await records.commitReady(lease, {
@@ -185,15 +197,16 @@ export class Finalizer {
         // A first and only writer has cleaned up behind itself; one that was interrupted may have left something.
         hasLeftovers: store.needsLedger && (lease.epoch > 1n || isMadeOfParts || hasPieces),
       })
+      this.#options.observer?.finished('ready')
       await this.#letGo(lease, ready.discarded)
-      if (isMadeOfParts) await this.#endParts(upload.id)
+      if (isMadeOfParts) await this.endParts(upload.id)
       return ready.upload
     } catch (error) {
       const isLost = isAppError(error, 'NOT_FOUND', 'CONFLICT')
       // That can't be recorded when the upload has ended meanwhile: then its bytes are gone rightly.
       const failed = isLost ? await this.failLost(lease, upload, error).catch(() => null) : null
       if (failed !== null) return failed
-      const hasEnded = await this.#clearAfterEnd(upload.id)
+      const hasEnded = await this.clearAfterEnd(upload.id)
       if (!hasEnded && !this.#stopping.signal.aborted) {
         log.error(
           { err: error, upload: upload.id },
@@ -206,8 +219,8 @@ export class Finalizer {
     }
   }
 
-  /** An upload that ended while its object was being made: that may have come to be after its place was emptied. */
-  async #clearAfterEnd(uploadId: string): Promise<boolean> {
+  /** An upload that ended while bytes of it were on their way: they may have come to be after its place was emptied. */
+  async clearAfterEnd(uploadId: string): Promise<boolean> {
     const { records, garbage } = this.#options
     const isAbandoned = await records.isAbandoned(uploadId).catch(() => false)
     if (isAbandoned) await garbage.emptySoon(bothRooms(uploadId))
@@ -226,7 +239,9 @@ export class Finalizer {
     const range = { start: 0, end: Number(upload.sizeBytes) }
     try {
       const verdict = await this.#untilStopped(lease, (signal) =>
-        contentCheck.check(factsOf(upload, digests), () => store.readObject(upload.id, range), signal),
+        traced('content.check', aboutUpload(upload.id), () =>
+          contentCheck.check(factsOf(upload, digests), () => store.readObject(upload.id, range), signal),
+        ),
       )
       this.#failedChecks.delete(upload.id)
       return verdict
@@ -264,12 +279,14 @@ export class Finalizer {
 
   /** @throws UNAVAILABLE while a part is being finished itself, NOT_FOUND when one has ended */
   async #readySources(uploadId: string): Promise<ComposeSource[]> {
-    const { records } = this.#options
-    const sources = await records.concatSources(uploadId)
+    const { concatenations } = this.#options
+    const sources = await concatenations.concatSources(uploadId)
     // Whole they are, or they wouldn't be parts of this; whoever was to finish one may have died.
     const unfinished = sources.filter(({ state }) => state === 'receiving' || state === 'finalizing')
     for (const source of unfinished) await this.resume(source.uploadId)
-    return (unfinished.length === 0 ? sources : await records.concatSources(uploadId)).map(assertSource)
+    return (unfinished.length === 0 ? sources : await concatenations.concatSources(uploadId)).map(
+      assertSource,
+    )
   }
 
   /** Does `act` with a signal that aborts when the upload ends, and when we do. */
@@ -277,26 +294,32 @@ export class Finalizer {
     return untilAny([this.#stopping.signal, lease.signal], act)
   }
 
-  /** What fails here, the sweep does: a part's own time is over soon. */
-  async #endParts(uploadId: string): Promise<void> {
-    const { records, garbage, log } = this.#options
+  /**
+   * Ends the parts of a concatenation, which have served. What fails here, the sweep does.
+   *
+   * @returns how many
+   */
+  async endParts(uploadId: string): Promise<number> {
+    const { concatenations, garbage, log } = this.#options
     try {
-      const { discarded } = await records.commitEndOfParts(uploadId)
+      const { uploads, discarded } = await concatenations.commitEndOfParts(uploadId)
       await garbage.emptySoon(discarded)
+      return uploads.length
     } catch (error) {
       log.warn({ err: error, upload: uploadId }, 'the parts of a concatenation are left to the sweep')
+      return 0
     }
   }
 
   /** The store has lost acknowledged bytes, by hand or by a broken disk: said plainly rather than tried for ever. */
   async failLost(lease: Lease, upload: Upload, cause: AppError): Promise<Upload> {
-    const { records, log } = this.#options
+    const { log } = this.#options
     log.error({ err: cause, upload: upload.id }, 'the store has lost bytes of an upload')
     const what = isConcatenation(upload)
       ? 'A part of this upload was deleted, or lost by the store, while it was put together.'
       : 'The store lost bytes of this upload.'
     const failure = new AppError('INTERNAL', `${what} Upload the file again.`, { cause })
-    const failed = await records.commitFailed(lease, failure, null)
+    const failed = await this.#commitFailed(lease, failure, null)
     await this.#letGo(lease, failed.discarded)
     return failed.upload
   }
@@ -304,18 +327,32 @@ export class Finalizer {
   /** @throws the signal's reason when the upload ends, or we do */
   async #readAgain(lease: Lease, upload: Upload): Promise<Digests> {
     const { records, rereader } = this.#options
+    const from =
+      upload.digestState === null
+        ? null
+        : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState }
     return this.#untilStopped(lease, (signal) =>
-      rereader.read({
-        objectKey: upload.id,
-        sizeBytes: Number(upload.sizeBytes),
-        from:
-          upload.digestState === null
-            ? null
-            : { offsetBytes: Number(upload.rereadBytes ?? 0), digestState: upload.digestState },
-        record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
-        signal,
-      }),
+      traced('digests.reread', aboutUpload(upload.id), () =>
+        rereader.read({
+          objectKey: upload.id,
+          sizeBytes: Number(upload.sizeBytes),
+          from,
+          record: (progress) => records.recordReread(lease, progress.offsetBytes, progress.digestState),
+          signal,
+        }),
+      ),
     )
+  }
+
+  async #commitFailed(
+    lease: Lease,
+    failure: AppError,
+    digests: Digests | null,
+  ): ReturnType<Records['commitFailed']> {
+    const { records, observer } = this.#options
+    const failed = await records.commitFailed(lease, failure, digests)
+    observer?.finished(failure.code)
+    return failed
   }
 
   async #letGo(lease: Lease, discarded: readonly Discarded[]): Promise<void> {

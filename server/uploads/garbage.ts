@@ -3,7 +3,12 @@ import type { PrismaClient } from '../../prisma/generated/client.js'
 import { translateDatabaseError } from '../database/client.js'
 import type { Store } from '../storage/store.js'
 import { withPatience } from './patience.js'
-import type { Discarded } from './records.js'
+
+/** Bytes that lost their last reference in the transaction which names them. */
+export interface Discarded {
+  kind: 'temporary' | 'object'
+  objectKey: string
+}
 
 /** A deletion waits for the store more than it works. */
 const AT_ONCE = 16

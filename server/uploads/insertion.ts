@@ -1,13 +1,45 @@
 // A new upload as SQL: where it stands in a package, how long it is kept, what its content refers to.
 
 import { Prisma } from '../../prisma/generated/client.js'
-import { AppError } from '../errors.js'
+import type { Digests } from '../digests/finish.js'
 import { appendUploadEvents } from '../events/log.js'
 import { endAfter, type Place } from '../packages/membership.js'
 import { NEVER } from '../packages/retention.js'
-import { IS_ALIVE } from './ending.js'
-import type { Lifetimes, NewUploadOptions, WholeUpload } from './records.js'
 import { pathInPackage, type UploadDescription } from './upload.js'
+
+/** How long what lives: seconds from an upload's start, and seconds without a byte for one that is unfinished. */
+export interface Lifetimes {
+  uploadTtlSeconds: number
+  sessionTtlSeconds: number
+  /** How far an upload's end may be moved, counted from its start. */
+  maxTtlSeconds: number
+}
+
+/** What makes a request of a client known when it comes again. */
+export interface Idempotency {
+  key: string
+  /** Of what is asked for, hex: the same key must not be used for something else. */
+  digest: string
+}
+
+export interface NewUploadOptions {
+  /** Who holds it from the start. */
+  lease: { holder: string; seconds: number } | null
+  idempotency?: Idempotency | null
+}
+
+/** An upload that arrived whole in one request, its bytes an object in the store already. */
+export interface WholeUpload {
+  id: string
+  owner: string
+  description: UploadDescription
+  idempotency?: Idempotency | null
+  place: Place | null
+  sizeBytes: number
+  digests: Digests
+  warnings: string[]
+  retrievalToken: string
+}
 
 /** Answers `columns` of the new row; nothing when there is no place for it. */
 export function insertReceiving(
@@ -111,49 +143,6 @@ function keptUntil(place: Place | null, lifetimes: Lifetimes): Prisma.Sql {
   return place === null
     ? endAfter(lifetimes.uploadTtlSeconds)
     : Prisma.sql`GREATEST((SELECT expires_at FROM joined), ${endAfter(place.ttlSeconds)})`
-}
-
-/**
- * Keeps the parts of a concatenation that is being made as long as a session, and has everyone who is about to end one look
- * again.
- *
- * @throws GONE when one has ended, or is past its end
- */
-export async function keepParts(
-  transaction: Prisma.TransactionClient,
-  partialIds: readonly string[],
-  lifetimes: Lifetimes,
-): Promise<void> {
-  const ids = [...new Set(partialIds)]
-  const kept = await transaction.$queryRaw<{ id: string }[]>`
-    WITH part AS (
-      SELECT id FROM uploads WHERE id = ANY(${ids}) AND concat = 'partial' AND offset_bytes = size_bytes AND ${IS_ALIVE}
-      ORDER BY id FOR UPDATE
-    )
-    UPDATE uploads SET expires_at = GREATEST(expires_at, now() + ${lifetimes.sessionTtlSeconds} * interval '1 second')
-    FROM part WHERE uploads.id = part.id RETURNING uploads.id`
-  if (kept.length === ids.length) return
-  throw new AppError(
-    'GONE',
-    'A part of the concatenation has ended. Send that part again, or start a new upload.',
-  )
-}
-
-/**
- * How much of the owner's parts, each once, only waits to be put together: a whole that is made of them takes that up in their
- * stead. Those that something else is made of have been counted for that.
- */
-export async function bytesOfParts(
-  transaction: Prisma.TransactionClient,
-  owner: string,
-  partialIds: readonly string[],
-): Promise<number> {
-  const rows = await transaction.$queryRaw<{ bytes: number }[]>`
-    SELECT COALESCE(sum(size_bytes), 0)::float8 AS bytes FROM uploads
-    WHERE id = ANY(${[...partialIds]}) AND owner = ${owner} AND NOT EXISTS (
-      SELECT FROM concat_sources JOIN uploads AS whole ON whole.id = concat_sources.upload_id
-      WHERE concat_sources.partial_id = uploads.id AND whole.state IN ('finalizing', 'ready'))`
-  return rows[0]?.bytes ?? 0
 }
 
 /** The open ones among the packages, which nobody finalizes, extends or deletes before our statement has committed. */

@@ -5,12 +5,14 @@ import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { Actor } from '../auth/identity.js'
 import { EVERYONE, type OwnerScope, type Uploader } from '../auth/owner-scope.js'
-import { type Digests, RunningDigest } from '../digests/digest.js'
+import { RunningDigest } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import { InlineDigest } from '../digests/inline.js'
 import type { DigestPool, DigestSession } from '../digests/pool.js'
 import type { SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
 import { NO_USAGE } from '../quotas/quota.js'
+import type { QuotaRecords } from '../quotas/records.js'
 import {
   EMPTY_LEDGER,
   type Ledger,
@@ -18,16 +20,21 @@ import {
   type Store,
   type TemporaryWriter,
 } from '../storage/store.js'
+import { aboutUpload, traced } from '../tracing/span.js'
+import type { Concatenations } from './concatenations.js'
+import type { Endings } from './endings.js'
 import { type Finalizer, knownDigests } from './finalize.js'
 import type { FreeSpace } from './free-space.js'
-import type { Garbage } from './garbage.js'
+import type { Discarded, Garbage } from './garbage.js'
 import { GroupCommit } from './group-commit.js'
+import type { Idempotency, WholeUpload } from './insertion.js'
 import type { Lease, Leases } from './leases.js'
+import { ObservedBody, type UploadObserver } from './observer.js'
 import type { Placement } from './placement.js'
 import type { Purges } from './purges.js'
 import { randomId, randomToken } from './random.js'
 import { type Checkpoint, type PaceLimits, type Reception, readWhole, receive } from './receive.js'
-import type { Discarded, Idempotency, Records, WholeUpload } from './records.js'
+import type { Records } from './records.js'
 import { planDeletionWithUndo } from './undo.js'
 import {
   assertAlive,
@@ -77,6 +84,9 @@ export interface Completion {
 
 export interface IntakeOptions {
   records: Records
+  quotas: QuotaRecords
+  concatenations: Concatenations
+  endings: Endings
   placement: Placement
   leases: Leases
   store: Store
@@ -91,6 +101,7 @@ export interface IntakeOptions {
   noProgressTimeoutSeconds: number
   /** Bytes a second; undefined: none. */
   minUploadRate: number | undefined
+  observer?: UploadObserver | undefined
 }
 
 export class Intake {
@@ -130,9 +141,18 @@ export class Intake {
     description: UploadDescription,
     options: { isHeld: boolean; idempotency?: Idempotency | null },
   ): Promise<{ upload: Upload; lease: Lease | null }> {
+    const id = randomId()
+    return traced('upload.begin', aboutUpload(id), () => this.#begin(id, uploader, description, options))
+  }
+
+  async #begin(
+    id: string,
+    uploader: Uploader,
+    description: UploadDescription,
+    options: { isHeld: boolean; idempotency?: Idempotency | null },
+  ): Promise<{ upload: Upload; lease: Lease | null }> {
     const { placement, store, leases } = this.#options
     await this.#assertRoom(uploader, description, { isOpen: true })
-    const id = randomId()
     // The bytes' place first: a record that promises it must not survive a crash without it. The sweep finds a place
     // without a record.
     await store.createTemporary(id)
@@ -154,10 +174,10 @@ export class Intake {
     description: UploadDescription,
     options: { isOpen: boolean },
   ): Promise<void> {
-    const { records, freeSpace, maxFileBytes } = this.#options
+    const { quotas, freeSpace, maxFileBytes } = this.#options
     assertSize(description.sizeBytes, maxFileBytes)
     await freeSpace.assertRoomFor(description.sizeBytes ?? 0)
-    await records.assertWithinQuota(owner, usageOf(description, options))
+    await quotas.assertWithinQuota(owner, usageOf(description, options))
   }
 
   /**
@@ -231,15 +251,33 @@ export class Intake {
     partialIds: readonly string[],
     { idempotency = null }: { idempotency?: Idempotency | null } = {},
   ): Promise<Upload> {
-    const { records, placement, leases, freeSpace, finalizer, maxFileBytes } = this.#options
+    const { concatenations } = this.#options
     if (partialIds.length > MOST_COMPOSE_SOURCES) {
       throw new AppError(
         'INVALID_INPUT',
         `An upload is made of at most ${MOST_COMPOSE_SOURCES} others. Send the file in fewer, larger parts.`,
       )
     }
-    const before = await records.findConcatenation(uploader.owner, partialIds)
+    const find = () => concatenations.findConcatenation(uploader.owner, partialIds)
+    const before = await find()
     if (before !== null) return before
+    try {
+      return await this.#concatenate(uploader, description, partialIds, idempotency)
+    } catch (error) {
+      // The same was made meanwhile, by the request whose answer was lost: it has taken the parts, or the place.
+      const meanwhile = isAppError(error, 'CONFLICT', 'GONE') ? await find() : null
+      if (meanwhile === null) throw error
+      return meanwhile
+    }
+  }
+
+  async #concatenate(
+    uploader: Uploader,
+    description: UploadDescription,
+    partialIds: readonly string[],
+    idempotency: Idempotency | null,
+  ): Promise<Upload> {
+    const { records, concatenations, placement, leases, freeSpace, finalizer, maxFileBytes } = this.#options
     let sizeBytes = 0
     for (const id of partialIds) {
       const part = await records.get(id, uploader.uploads)
@@ -253,7 +291,10 @@ export class Intake {
     const whole = { ...description, sizeBytes, finish: 'auto' as const }
     const lease = { holder: leases.holder, seconds: leases.seconds }
     const upload = await placement.place({ id, uploader, description: whole, idempotency }, (place) =>
-      records.insertConcatenation(id, uploader.owner, whole, place, partialIds, { lease, idempotency }),
+      concatenations.insertConcatenation(id, uploader.owner, whole, place, partialIds, {
+        lease,
+        idempotency,
+      }),
     )
     return finalizer.finish(leases.adopt(upload), upload, null, EMPTY_LEDGER)
   }
@@ -286,7 +327,27 @@ export class Intake {
     body: Body,
     { idempotency = null }: { idempotency?: Idempotency | null } = {},
   ): Promise<string> {
-    const { store, garbage, placement } = this.#options
+    const id = randomId()
+    const observed = new ObservedBody(this.#options.observer, 0)
+    try {
+      await traced('upload.take', aboutUpload(id), () =>
+        this.#takeWhole(id, uploader, description, body, idempotency),
+      )
+      observed.acknowledge(description.sizeBytes ?? 0)
+      return id
+    } finally {
+      observed.end()
+    }
+  }
+
+  async #takeWhole(
+    id: string,
+    uploader: Uploader,
+    description: UploadDescription,
+    body: Body,
+    idempotency: Idempotency | null,
+  ): Promise<string> {
+    const { store, garbage, placement, observer } = this.#options
     const sizeBytes = description.sizeBytes ?? 0
     await this.#assertRoom(uploader, description, { isOpen: false })
     const bytes = sizeBytes === 0 ? Buffer.alloc(0) : await readWhole(body.source, sizeBytes, this.#pace)
@@ -294,10 +355,10 @@ export class Intake {
     assertChecksum(body.checksum, (algorithm) => createHash(algorithm).update(bytes).digest())
 
     const digests = new RunningDigest().update(bytes).digests()
+    observer?.digestedInline(bytes.byteLength)
     const failure = declaredMismatch(description.declared, digests)
     if (failure !== null)
       throw await this.#recordFailure(uploader, description, failure, { digests, idempotency })
-    const id = randomId()
     await store.putObject(id, bytes)
     const whole = {
       id,
@@ -316,6 +377,7 @@ export class Intake {
         return result
       })
       .catch((error) => afterRefusal(error, () => store.deleteObject(id)))
+    observer?.finished('ready')
     await garbage.emptySoon(discarded)
     return id
   }
@@ -328,7 +390,9 @@ export class Intake {
   async claim(uploadId: string, scope: OwnerScope): Promise<{ lease: Lease | null; upload: Upload }> {
     const { leases, records } = this.#options
     try {
-      return await leases.claim(uploadId, 'receiving', scope)
+      return await traced('lease.claim', aboutUpload(uploadId), () =>
+        leases.claim(uploadId, 'receiving', scope),
+      )
     } catch (error) {
       if (!isAppError(error, 'CONFLICT')) throw error
       return { lease: null, upload: await records.get(uploadId, scope) }
@@ -337,10 +401,11 @@ export class Intake {
 
   /** The record once no request writes the upload: its offset is then exact. @throws NOT_FOUND, GONE, LOCKED */
   async settled(uploadId: string, scope: OwnerScope): Promise<Upload> {
-    const { leases, records } = this.#options
-    const upload = await leases.settle(uploadId, scope)
+    const { leases, concatenations } = this.#options
+    const upload = await traced('lease.settle', aboutUpload(uploadId), () => leases.settle(uploadId, scope))
     // Its client didn't hear that it was put into a whole: told that it is gone, it would send all of it again.
-    if (isPartial(upload) && upload.state === 'deleted' && (await records.hasServed(uploadId))) return upload
+    if (isPartial(upload) && upload.state === 'deleted' && (await concatenations.hasServed(uploadId)))
+      return upload
     assertAlive(upload)
     // Its server died between its last byte and finishing; its client, told that it is whole, may never come back.
     const isForgotten = upload.state === 'finalizing' && !upload.isHeld
@@ -367,13 +432,18 @@ export class Intake {
    * @returns the record as it is now; its offset is what is acknowledged
    * @throws CHECKSUM_MISMATCH, HASH_MISMATCH, LOCKED, REQUEST_TIMEOUT, PAYLOAD_TOO_LARGE, INSUFFICIENT_STORAGE, UNAVAILABLE
    */
-  async append(
-    lease: Lease,
-    begun: Upload,
-    body: Body,
-    options: { patienceMs?: number } = {},
-  ): Promise<Upload> {
-    const { records, leases, freeSpace, finalizer } = this.#options
+  append(lease: Lease, begun: Upload, body: Body, options: { patienceMs?: number } = {}): Promise<Upload> {
+    const attributes = {
+      ...aboutUpload(begun.id),
+      'antipasto.offset_bytes': Number(begun.offsetBytes),
+      ...(body.announcedBytes === null ? {} : { 'antipasto.size_bytes': body.announcedBytes }),
+    }
+    return traced('upload.receive', attributes, () => this.#append(lease, begun, body, options))
+  }
+
+  async #append(lease: Lease, begun: Upload, body: Body, options: { patienceMs?: number }): Promise<Upload> {
+    const { records, leases, freeSpace, finalizer, observer } = this.#options
+    const observed = new ObservedBody(observer, Number(begun.offsetBytes))
     let upload = begun
     const digest = this.#openDigest(upload, body)
     let isOurs = true
@@ -382,7 +452,11 @@ export class Intake {
       await freeSpace.assertRoomFor(body.announcedBytes ?? (sizeOf(upload) ?? 0) - Number(upload.offsetBytes))
       const writer = await this.#openWriter(upload)
       try {
-        const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, writer, digest)
+        const { isWhole, stopReason, checkpoint } = await this.#receive(lease, upload, body, {
+          writer,
+          digest,
+          observed,
+        })
         if (body.checksum !== null && !isWhole) throw stopReason ?? cut()
         // Its one request has ended: now its length is known.
         if (isWhole && upload.finish === 'once' && upload.sizeBytes === null) {
@@ -390,20 +464,24 @@ export class Intake {
         }
         const isLast = checkpoint.offsetBytes === sizeOf(upload)
         if (isLast && (upload.finish === 'auto' || (upload.finish === 'once' && isWhole))) {
-          const digests = digest === null ? null : await digest.digests()
+          const digests = digest === null ? null : await traced('digests.finish', {}, () => digest.digests())
           isOurs = false
           const finished = await this.#finish(lease, upload, digests, checkpoint.stored, options.patienceMs)
           writer.confirm(checkpoint.stored)
+          observed.acknowledge(checkpoint.offsetBytes)
           return finished
         }
         const isUnchanged = checkpoint.offsetBytes === Number(upload.offsetBytes)
         const advanced = isUnchanged ? upload : await records.advance(lease, checkpoint, { release: true })
         isReleased = !isUnchanged
+        observed.acknowledge(checkpoint.offsetBytes)
         writer.confirm(checkpoint.stored)
         if (stopReason !== null) throw stopReason
         return advanced
       } finally {
         await writer.close()
+        // Its last piece may be later than the deletion that another request or instance made.
+        if (lease.signal.aborted) await finalizer.clearAfterEnd(upload.id)
       }
     } catch (error) {
       // Of all that is asked above, only the store says that something isn't there, or isn't what it was.
@@ -413,6 +491,7 @@ export class Intake {
       throw goneError(failed)
     } finally {
       digest?.close()
+      observed.end()
       // Finishing frees the lease itself, maybe later than now.
       if (isOurs) await leases.release(lease, isReleased)
     }
@@ -426,9 +505,9 @@ export class Intake {
    * @throws NOT_FOUND; GONE when it had ended already; PACKAGE_FINALIZED
    */
   async remove(uploadId: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
-    const { records, purges } = this.#options
+    const { records, endings, purges } = this.#options
     await records.get(uploadId, scope)
-    const ended = await records.commitEnd(uploadId, 'asked', by)
+    const ended = await endings.commitEnd(uploadId, 'asked', by)
     if (ended === null) throw goneError(await records.get(uploadId, scope))
     purges.forget(uploadId)
     await this.#letGo([ended.upload], ended.discarded)
@@ -447,7 +526,7 @@ export class Intake {
     undoSeconds: number,
     by: Actor | null = null,
   ): Promise<Upload> {
-    const { records, purges } = this.#options
+    const { records, endings, purges } = this.#options
     for (;;) {
       const upload = await records.get(uploadId, scope)
       const plan = planDeletionWithUndo(upload)
@@ -456,7 +535,7 @@ export class Intake {
         await this.remove(uploadId, scope, by)
         return records.get(uploadId, scope)
       }
-      const ended = await records.commitEndWithUndo(uploadId, undoSeconds, by)
+      const ended = await endings.commitEndWithUndo(uploadId, undoSeconds, by)
       // It was moved, or has got its last byte, since we looked.
       if (ended === null) continue
       purges.plan(uploadId, ended.restorableInSeconds ?? 0)
@@ -471,9 +550,9 @@ export class Intake {
    * @throws NOT_FOUND; GONE, CONFLICT, PACKAGE_FINALIZED as `commitRestore`
    */
   async restore(uploadId: string, scope: OwnerScope, by: Actor | null = null): Promise<Upload> {
-    const { records, purges } = this.#options
+    const { records, endings, purges } = this.#options
     await records.get(uploadId, scope)
-    const restored = await records.commitRestore(uploadId, by)
+    const restored = await endings.commitRestore(uploadId, by)
     purges.forget(uploadId)
     return restored
   }
@@ -484,16 +563,16 @@ export class Intake {
    * @throws NOT_FOUND; PACKAGE_FINALIZED when one of them is in a finalized package, and then none has ended
    */
   async removeContent(sha256: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
-    const ended = await this.#options.records.commitEndOfContent(sha256, scope, by)
+    const ended = await this.#options.endings.commitEndOfContent(sha256, scope, by)
     await this.#letGo(ended.uploads, ended.discarded)
   }
 
   /** Ends all uploads of a package that has ended. @param by who asked; null: that isn't known any more */
   async removeAllOf(packageId: string, by: Actor | null = null): Promise<void> {
-    const { records } = this.#options
-    const ended = await records.commitEndOfPackage(packageId, by)
+    const { endings } = this.#options
+    const ended = await endings.commitEndOfPackage(packageId, by)
     await this.#letGo(ended.uploads, ended.discarded)
-    await this.#letGo([], await records.commitPurgeOfPackage(packageId))
+    await this.#letGo([], await endings.commitPurgeOfPackage(packageId))
   }
 
   /** Stops who still writes them, and frees what nothing refers to. */
@@ -576,11 +655,12 @@ export class Intake {
     failure: AppError,
     { digests, idempotency }: { digests: Digests; idempotency: Idempotency | null },
   ): Promise<AppError> {
-    const { records, placement, leases, garbage } = this.#options
+    const { records, placement, leases, garbage, observer } = this.#options
     const id = randomId()
     const lease = { holder: leases.holder, seconds: leases.seconds }
     const upload = await placement.insert(id, uploader, description, { lease, idempotency })
     const failed = await records.commitFailed({ uploadId: id, epoch: upload.leaseEpoch }, failure, digests)
+    observer?.finished(failure.code)
     await garbage.emptySoon(failed.discarded)
     return ofUpload(failure, id)
   }
@@ -599,10 +679,13 @@ export class Intake {
     lease: Lease,
     upload: Upload,
     body: Body,
-    writer: TemporaryWriter,
-    digest: DigestSession | null,
+    {
+      writer,
+      digest,
+      observed,
+    }: { writer: TemporaryWriter; digest: DigestSession | null; observed: ObservedBody },
   ): Promise<Reception> {
-    const { records, slabs, freeSpace, log, maxFileBytes } = this.#options
+    const { records, quotas, slabs, freeSpace, log, maxFileBytes } = this.#options
     const bodyHash = body.checksum === null ? null : createHash(body.checksum.algorithm)
     const offsetBytes = Number(upload.offsetBytes)
     const limitBytes = Math.min(
@@ -610,7 +693,7 @@ export class Intake {
       offsetBytes + (body.mostBytes ?? maxFileBytes),
     )
     // Of a size that nobody told nothing is counted yet: what doesn't fit must not get as far as the disk.
-    const roomBytes = sizeOf(upload) === null ? await records.roomOf(upload.owner) : limitBytes
+    const roomBytes = sizeOf(upload) === null ? await quotas.roomOf(upload.owner) : limitBytes
     const reception = await receive(body.source, {
       writer,
       digest,
@@ -620,6 +703,7 @@ export class Intake {
       bodyHash,
       record: async (checkpoint: Checkpoint) => {
         await records.advance(lease, checkpoint, { release: false })
+        observed.acknowledge(checkpoint.offsetBytes)
       },
       assertSpace: (bytes) => freeSpace.assertRoomFor(bytes),
       signal: lease.signal,
@@ -627,7 +711,7 @@ export class Intake {
       onTrouble: (error) => log.warn({ err: error, upload: upload.id }, 'a checkpoint could not be recorded'),
     }).catch(async (error: unknown) => {
       const isOver = isAppError(error, 'PAYLOAD_TOO_LARGE') && offsetBytes + roomBytes < limitBytes
-      if (isOver) await records.assertWithinQuota(upload.owner, { ...NO_USAGE, bytes: roomBytes + 1 })
+      if (isOver) await quotas.assertWithinQuota(upload.owner, { ...NO_USAGE, bytes: roomBytes + 1 })
       throw error
     })
     if (reception.isWhole && bodyHash !== null) assertChecksum(body.checksum, () => bodyHash.digest())
@@ -640,8 +724,9 @@ export class Intake {
     const saved = isStart ? undefined : (upload.digestState ?? null)
     if (saved === null) return null
     const isSmall = body.announcedBytes !== null && body.announcedBytes <= SMALL_BODY_BYTES
+    const { digests, observer } = this.#options
     try {
-      return isSmall ? new InlineDigest(saved) : this.#options.digests.open(saved)
+      return isSmall ? new InlineDigest(saved, observer) : digests.open(saved)
     } catch (error) {
       this.#options.log.warn({ err: error, upload: upload.id }, 'a saved digest state could not be read')
       return null

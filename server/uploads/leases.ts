@@ -17,6 +17,14 @@ const RENEW_SECONDS = 3
 const PATIENCE_MS = 12_000
 const ASK_AGAIN_MS = 500
 
+/** Who wants to know how leases go from one to another. Must be quick, and never throw. */
+export interface LeaseObserver {
+  /** Somebody who found an upload held waited, and got the lease, or the settled record, or gave up. */
+  waited(outcome: 'taken' | 'settled' | 'locked', milliseconds: number): void
+  /** A lease that was held here is somebody else's: it was asked for, or lapsed without our noticing. */
+  lost(reason: 'asked' | 'lapsed'): void
+}
+
 /** The right to write one upload, until `signal` says that it is lost. */
 export interface Lease extends Fence {
   readonly signal: AbortSignal
@@ -47,6 +55,7 @@ export class Leases {
   readonly #records: Records
   readonly #notifications: Notifications
   readonly #log: Logger
+  readonly #observer: LeaseObserver | undefined
   readonly #held = new Map<string, HeldLease>()
   /** Let go of here while the database was away: their rows still say that we hold them. */
   readonly #unreleased = new Set<Fence>()
@@ -59,7 +68,14 @@ export class Leases {
   readonly holder: string
   readonly seconds = LEASE_SECONDS
 
-  constructor(records: Records, notifications: Notifications, log: Logger, holder: string) {
+  constructor(
+    records: Records,
+    notifications: Notifications,
+    log: Logger,
+    holder: string,
+    observer?: LeaseObserver,
+  ) {
+    this.#observer = observer
     this.#records = records
     this.#notifications = notifications
     this.#log = log
@@ -82,18 +98,23 @@ export class Leases {
     state: UploadState,
     scope: OwnerScope,
   ): Promise<{ lease: Lease; upload: Upload }> {
-    const deadline = performance.now() + PATIENCE_MS
+    const startedAtMs = performance.now()
+    let hasWaited = false
     for (;;) {
       if (this.#isStopping) throw stopping()
       // Held here, it may have lapsed, but its request still writes: it has to stop first, whatever the row says.
       const upload = this.#held.has(uploadId)
         ? null
         : await this.#records.claimLease(uploadId, state, scope, this.holder, LEASE_SECONDS)
-      if (upload !== null) return { lease: this.adopt(upload), upload }
+      if (upload !== null) {
+        if (hasWaited) this.#observer?.waited('taken', performance.now() - startedAtMs)
+        return { lease: this.adopt(upload), upload }
+      }
       const found = await this.#records.get(uploadId, scope)
       assertAlive(found)
       if (found.state !== state) throw wrongState(found, state)
-      await this.#askFor(uploadId, deadline)
+      hasWaited = true
+      await this.#askFor(uploadId, startedAtMs)
     }
   }
 
@@ -106,11 +127,16 @@ export class Leases {
 
   /** The record once nobody writes the upload: its offset is then exact. @throws NOT_FOUND, LOCKED */
   async settle(uploadId: string, scope: OwnerScope): Promise<Upload> {
-    const deadline = performance.now() + PATIENCE_MS
+    const startedAtMs = performance.now()
+    let hasWaited = false
     for (;;) {
       const upload = await this.#records.get(uploadId, scope)
-      if (upload.state !== 'receiving' || !(upload.isHeld || this.#held.has(uploadId))) return upload
-      await this.#askFor(uploadId, deadline)
+      if (upload.state !== 'receiving' || !(upload.isHeld || this.#held.has(uploadId))) {
+        if (hasWaited) this.#observer?.waited('settled', performance.now() - startedAtMs)
+        return upload
+      }
+      hasWaited = true
+      await this.#askFor(uploadId, startedAtMs)
     }
   }
 
@@ -120,6 +146,11 @@ export class Leases {
     this.#held.set(upload.id, lease)
     if (this.#isStopping) lease.stop(stopping())
     return lease
+  }
+
+  /** How many uploads requests of this instance may write now. */
+  get heldCount(): number {
+    return this.#held.size
   }
 
   /** Lets go. @param isRecorded the row says so already, in the statement that stored the last bytes */
@@ -156,9 +187,11 @@ export class Leases {
     for (const stop of this.#stopListening) stop()
   }
 
-  /** Asks the holder to let go and waits a moment for its answer. @throws LOCKED past the deadline */
-  async #askFor(uploadId: string, deadline: number): Promise<void> {
-    if (performance.now() > deadline) {
+  /** Asks the holder to let go and waits a moment for its answer. @throws LOCKED when that has gone on for too long */
+  async #askFor(uploadId: string, startedAtMs: number): Promise<void> {
+    const waitedMs = performance.now() - startedAtMs
+    if (waitedMs > PATIENCE_MS) {
+      this.#observer?.waited('locked', waitedMs)
       throw new AppError(
         'LOCKED',
         'Another request holds this upload and does not let go. Try again in a few seconds.',
@@ -199,6 +232,7 @@ export class Leases {
   #yieldTo(uploadId: string): boolean {
     const held = this.#held.get(uploadId)
     if (held === undefined) return false
+    if (!held.signal.aborted) this.#observer?.lost('asked')
     held.isWanted = true
     held.stop(takenOver(uploadId))
     return true
@@ -219,8 +253,9 @@ export class Leases {
       const ids = held.map((lease) => lease.uploadId)
       const kept = await this.#records.renewLeases(this.holder, ids, LEASE_SECONDS)
       for (const lease of held) {
-        if (!kept.has(lease.uploadId) && this.#held.get(lease.uploadId) === lease)
-          lease.stop(takenOver(lease.uploadId))
+        if (kept.has(lease.uploadId) || this.#held.get(lease.uploadId) !== lease) continue
+        if (!lease.signal.aborted) this.#observer?.lost('lapsed')
+        lease.stop(takenOver(lease.uploadId))
       }
     } catch (error) {
       // Not renewed is not lost: the epoch decides when the bytes are recorded.

@@ -3,7 +3,8 @@
 import { EVERYONE, type OwnerScope, type Uploader } from '../auth/owner-scope.js'
 import { AppError } from '../errors.js'
 import type { Membership, Place } from '../packages/membership.js'
-import type { Idempotency, NewUploadOptions, Records } from './records.js'
+import type { Idempotency, NewUploadOptions } from './insertion.js'
+import type { Records } from './records.js'
 import { assertAlive, isPartial, pathInPackage, type Upload, type UploadDescription } from './upload.js'
 
 export class Placement {

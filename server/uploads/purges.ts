@@ -1,14 +1,15 @@
 // The end of the time to restore what was deleted: a timer where the request came in. The sweep finds what no timer does.
 
 import type { Logger } from 'pino'
+import { aboutUpload, traced } from '../tracing/span.js'
+import type { Endings } from './endings.js'
 import type { Garbage } from './garbage.js'
-import type { Records } from './records.js'
 
 /** The database's clock decides; a timer that comes a moment too early would find nothing due. */
 const LATE_MS = 250
 
 export interface PurgesOptions {
-  records: Pick<Records, 'commitPurge'>
+  endings: Pick<Endings, 'commitPurge'>
   garbage: Pick<Garbage, 'empty'>
   log: Logger
 }
@@ -40,8 +41,8 @@ export class Purges {
 
   /** Gives up the bytes of an upload that nobody has restored in time, and of no other. Idempotent. */
   async purge(uploadId: string): Promise<void> {
-    const { records, garbage } = this.#options
-    await garbage.empty(await records.commitPurge(uploadId))
+    const { endings, garbage } = this.#options
+    await garbage.empty(await endings.commitPurge(uploadId))
   }
 
   /** Waits for what runs; what is planned is left to the sweep of the next start. */
@@ -54,7 +55,9 @@ export class Purges {
 
   #purgeQuietly(uploadId: string): void {
     this.#timers.delete(uploadId)
-    const purging = this.purge(uploadId)
+    const purging = traced('upload.purge', aboutUpload(uploadId), () => this.purge(uploadId), {
+      isRoot: true,
+    })
       .catch((error: unknown) => {
         this.#options.log.warn(
           { err: error, upload: uploadId },

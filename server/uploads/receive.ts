@@ -7,6 +7,7 @@ import type { DigestSession } from '../digests/pool.js'
 import type { Slab, SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
 import type { Ledger, TemporaryWriter } from '../storage/store.js'
+import { fromHere } from '../tracing/span.js'
 import { Pace } from './pace.js'
 
 /** Slabs of one upload on their way to the hash at the same time. */
@@ -80,6 +81,8 @@ export async function receive(source: Readable, options: ReceiveOptions): Promis
 
 class Receiver {
   readonly #options: ReceiveOptions
+  /** A checkpoint is set moving by a chunk, which knows nothing of us. */
+  readonly #fromHere = fromHere()
   readonly #hashing = new Set<Promise<void>>()
   readonly #writing = new Set<Promise<void>>()
   /** A slab, or a cup: then it is not the pool's. */
@@ -126,7 +129,7 @@ class Receiver {
     const isDue = now - this.#lastCheckpoint.at >= checkpointMs
     const isWanted = slabs.isShort && this.#slab !== null && !isCup(this.#slab)
     if (isDue || (isWanted && now - this.#slabSince >= TICK_MS)) this.#dispatch()
-    if (isDue) this.#startCheckpoint()
+    if (isDue) this.#fromHere(() => this.#startCheckpoint())
   }
 
   async finish(): Promise<Checkpoint> {
@@ -207,7 +210,7 @@ class Receiver {
     const isDue = Number.isFinite(boundaryBytes)
       ? this.#dispatchedBytes === boundaryBytes
       : this.#dispatchedBytes - this.#lastCheckpoint.bytes >= CHECKPOINT_BYTES
-    if (isDue) this.#startCheckpoint()
+    if (isDue) this.#fromHere(() => this.#startCheckpoint())
   }
 
   /** `work`, among those under way until it settles; never rejects: its failure is the upload's. */

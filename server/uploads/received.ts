@@ -1,6 +1,6 @@
 // The digests of what has arrived so far: by them a client that is given a file again knows whether it is the same one. Pure.
 
-import type { Digests } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import { AppError } from '../errors.js'
 import { knownDigests } from './finalize.js'
 import { assertAlive, type Upload } from './upload.js'

@@ -1,107 +1,40 @@
 // The record of every upload, in Postgres. Each function is one statement or one transaction; time is the database's.
 //
 // Statements that a lease fences name its epoch: when a newer claim has raised it, they change nothing and throw LOCKED.
+// Not here: what is put together from other uploads (concatenations.ts), and how uploads end (endings.ts).
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { Actor } from '../auth/identity.js'
 import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
-import { isOverQuota, isUniqueViolation, translateDatabaseError } from '../database/client.js'
-import { ownedBy, reachesUpload } from '../database/owned-by.js'
-import type { Digests } from '../digests/digest.js'
+import { isOverQuota, isUniqueViolation } from '../database/client.js'
+import { reachesUpload } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
+import type { Digests } from '../digests/finish.js'
 import { AppError } from '../errors.js'
 import { appendExtensionEvents, appendUploadEvents } from '../events/log.js'
 import type { Place } from '../packages/membership.js'
 import { isNever, NEVER } from '../packages/retention.js'
-import {
-  limitsForTrigger,
-  NO_USAGE,
-  overQuota,
-  passes,
-  type Quota,
-  type Usage,
-  withMoreBytes,
-} from '../quotas/quota.js'
+import { NO_USAGE } from '../quotas/quota.js'
+import type { QuotaRecords } from '../quotas/records.js'
 import type { Ledger } from '../storage/store.js'
-import { COLUMNS, DROP_PARTS, FREE_LEASE } from './columns.js'
+import { COLUMNS, DROP_PARTS, FREE_LEASE, one } from './columns.js'
+import { assertMayChange, bothRooms, IS_ALIVE } from './ending.js'
+import type { Discarded } from './garbage.js'
 import {
-  assertMayChange,
-  assertNotFinalized,
-  bothRooms,
-  type Ended,
-  endAsked,
-  endUploads,
-  HAS_NOT_ENDED,
-  IS_ABANDONED,
-  IS_ALIVE,
-  IS_NOT_NEEDED,
-  IS_PAST_END,
-  IS_TO_PURGE,
-  purgeUploads,
-} from './ending.js'
-import {
-  bytesOfParts,
   insertReceiving,
   insertWholes,
-  keepParts,
+  type Lifetimes,
+  type NewUploadOptions,
   placeBlobs,
   sessionEnd,
+  type WholeUpload,
   within,
 } from './insertion.js'
 import { multipartOf, type PartRow, placeParts, toPart } from './ledger-rows.js'
 import type { ListQuery } from './list-query.js'
 import { selectPage } from './list-rows.js'
 import { isId, isToken } from './random.js'
-import { endRestorably, placeToRestore, restoreUpload } from './restoring.js'
-import { pathTakenError, restoreRefusal } from './undo.js'
 import { goneError, type Upload, type UploadDescription, type UploadState, usageOf } from './upload.js'
-
-/** How long what lives: seconds from an upload's start, and seconds without a byte for one that is unfinished. */
-export interface Lifetimes {
-  uploadTtlSeconds: number
-  sessionTtlSeconds: number
-  /** How far an upload's end may be moved, counted from its start. */
-  maxTtlSeconds: number
-}
-
-/** Bytes that lost their last reference in the transaction which names them. */
-export interface Discarded {
-  kind: 'temporary' | 'object'
-  objectKey: string
-}
-
-/** What makes a request of a client known when it comes again. */
-export interface Idempotency {
-  key: string
-  /** Of what is asked for, hex: the same key must not be used for something else. */
-  digest: string
-}
-
-export interface NewUploadOptions {
-  /** Who holds it from the start. */
-  lease: { holder: string; seconds: number } | null
-  idempotency?: Idempotency | null
-}
-
-/** A part of a concatenation, as it is now; all null but its id when its record is gone. */
-export interface ConcatSource {
-  uploadId: string
-  state: UploadState | null
-  objectKey: string | null
-  sizeBytes: number
-}
-
-/** An upload that arrived whole in one request, its bytes an object in the store already. */
-export interface WholeUpload {
-  id: string
-  owner: string
-  description: UploadDescription
-  idempotency?: Idempotency | null
-  place: Place | null
-  sizeBytes: number
-  digests: Digests
-  warnings: string[]
-  retrievalToken: string
-}
 
 /** What the records are told of bytes that are durable now. */
 export interface Acknowledged {
@@ -115,32 +48,29 @@ export interface Fence {
   epoch: bigint
 }
 
-/** A package of thousands of files ends in one transaction, and others wait for it. */
-const PATIENT = { maxWait: 10_000, timeout: 120_000 }
-
 export class Records {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #lifetimes: Lifetimes
-  readonly #quota: Quota
-  readonly #limits: string | null
+  readonly #quotas: QuotaRecords
 
-  constructor(prisma: PrismaClient, lifetimes: Lifetimes, quota: Quota) {
-    this.#prisma = prisma
+  constructor(prisma: PrismaClient, lifetimes: Lifetimes, quotas: QuotaRecords) {
+    this.#database = new Statements(prisma)
     this.#lifetimes = lifetimes
-    this.#quota = quota
-    this.#limits = limitsForTrigger(quota)
+    this.#quotas = quotas
   }
 
-  /** Resolves when the database answers. */
+  /** Resolves when the database answers, and takes what is written. @throws UNAVAILABLE */
   async check(): Promise<void> {
-    await this.#query(Prisma.sql`SELECT 1`)
+    const rows = await this.#database.query(Prisma.sql`SELECT WHERE pg_is_in_recovery()`)
+    if (rows.length > 0)
+      throw new AppError('UNAVAILABLE', 'The database is a standby, which can only be read.')
   }
 
   /**
-   * A new upload that waits for its bytes; held by `leaseHolder` from the start when one is named.
+   * A new upload that waits for its bytes; held from the start by whom `options.lease` names.
    *
    * @returns null when there is no place for it: its path in the package is taken, the package isn't open any more, or its
-   * idempotency key was used before. `whyNot` says which.
+   * idempotency key was used before. `Placement` says which.
    * @throws QUOTA_EXCEEDED
    */
   async insertReceiving(
@@ -153,14 +83,14 @@ export class Records {
     const statement = insertReceiving(id, owner, description, place, options, {
       columns: COLUMNS,
       lifetimes: this.#lifetimes,
-      limits: this.#limits,
+      limits: this.#quotas.limits,
     })
     try {
-      const rows = await this.#query<Upload>(statement)
+      const rows = await this.#database.query<Upload>(statement)
       return rows[0] ?? null
     } catch (error) {
       const more = usageOf(description, { isOpen: true })
-      throw isOverQuota(error) ? await this.#overQuota(owner, more) : error
+      throw isOverQuota(error) ? await this.#quotas.overQuota(owner, more) : error
     }
   }
 
@@ -169,7 +99,7 @@ export class Records {
     owner: string,
     key: string,
   ): Promise<(Upload & { idempotencyDigest: string }) | null> {
-    const rows = await this.#query<Upload & { idempotencyDigest: string }>(Prisma.sql`
+    const rows = await this.#database.query<Upload & { idempotencyDigest: string }>(Prisma.sql`
       SELECT ${COLUMNS}, idempotency_digest AS "idempotencyDigest" FROM uploads
       WHERE owner = ${owner} AND idempotency_key = ${key}`)
     return rows[0] ?? null
@@ -177,7 +107,7 @@ export class Records {
 
   /** The upload that stands at `path` of a package. */
   async findInPackage(packageId: string, path: string): Promise<Upload | null> {
-    const rows = await this.#query<Upload>(Prisma.sql`
+    const rows = await this.#database.query<Upload>(Prisma.sql`
       SELECT ${COLUMNS} FROM uploads WHERE package_id = ${packageId} AND package_path = ${path}`)
     return rows[0] ?? null
   }
@@ -192,7 +122,7 @@ export class Records {
   async insertWhole(wholes: readonly WholeUpload[]): Promise<(Discarded[] | AppError | null)[]> {
     let rows: { id: string; objectKey: string }[]
     try {
-      rows = await this.#query(insertWholes(wholes, this.#lifetimes, this.#limits))
+      rows = await this.#database.query(insertWholes(wholes, this.#lifetimes, this.#quotas.limits))
     } catch (error) {
       if (!isOverQuota(error)) throw error
       return this.#insertOneByOne(wholes)
@@ -208,53 +138,22 @@ export class Records {
   async #insertOneByOne(wholes: readonly WholeUpload[]): Promise<(Discarded[] | AppError | null)[]> {
     const [only] = wholes
     if (wholes.length === 1 && only !== undefined) {
-      return [await this.#overQuota(only.owner, usageOf(only.description, { isOpen: false }))]
+      return [await this.#quotas.overQuota(only.owner, usageOf(only.description, { isOpen: false }))]
     }
     const results: (Discarded[] | AppError | null)[] = []
     for (const whole of wholes) results.push(...(await this.insertWhole([whole])))
     return results
   }
 
-  /**
-   * Whether `more` would fit beside what the owner has. Only a look: many at once are told apart when they are inserted.
-   *
-   * @throws QUOTA_EXCEEDED
-   */
-  async assertWithinQuota(owner: string, more: Usage): Promise<void> {
-    if (this.#limits === null) return
-    const used = await this.usage([owner])
-    if (passes(this.#quota, used, more)) throw overQuota(this.#quota, used, more)
-  }
-
-  /** How many bytes more the owner may have; Infinity: no quota of bytes. */
-  async roomOf(owner: string): Promise<number> {
-    if (this.#quota.bytes === undefined) return Number.POSITIVE_INFINITY
-    const { bytes } = await this.usage([owner])
-    return Math.max(0, this.#quota.bytes - bytes)
-  }
-
-  async #overQuota(owner: string, more: Usage): Promise<AppError> {
-    return overQuota(this.#quota, await this.usage([owner]), more)
-  }
-
-  /** What one person has here, under all of their names. */
-  async usage(owners: readonly string[]): Promise<Usage> {
-    const rows = await this.#query<Usage>(Prisma.sql`
-      SELECT COALESCE(sum(bytes), 0)::float8 AS bytes, COALESCE(sum(files), 0)::float8 AS files,
-        COALESCE(sum(open_uploads), 0)::float8 AS "openUploads"
-      FROM owner_usage WHERE owner = ANY(${[...owners]})`)
-    return rows[0] ?? NO_USAGE
-  }
-
   /** The upload, when `scope` may know of it. @throws NOT_FOUND, the same for what is another's and what never was */
   async get(id: string, scope: OwnerScope): Promise<Upload> {
     const statement = Prisma.sql`SELECT ${COLUMNS} FROM uploads WHERE id = ${id} AND ${reachesUpload(scope)}`
-    return one(isId(id) ? await this.#query<Upload>(statement) : [])
+    return one(isId(id) ? await this.#database.query<Upload>(statement) : [])
   }
 
   async findByRetrievalToken(token: string): Promise<(Upload & { objectKey: string | null }) | null> {
     if (!isToken(token)) return null
-    const rows = await this.#query<Upload & { objectKey: string | null }>(Prisma.sql`
+    const rows = await this.#database.query<Upload & { objectKey: string | null }>(Prisma.sql`
       SELECT ${COLUMNS}, (SELECT object_key FROM blobs WHERE blobs.sha256 = uploads.sha256) AS "objectKey"
       FROM uploads WHERE retrieval_token = ${token} AND concat IS DISTINCT FROM 'partial'`)
     return rows[0] ?? null
@@ -262,7 +161,7 @@ export class Records {
 
   /** One page, in the query's order, of what `scope` may see, from behind `query.after`. */
   list(scope: OwnerScope, query: ListQuery): Promise<Upload[]> {
-    return this.#query<Upload>(selectPage(scope, query))
+    return this.#database.query<Upload>(selectPage(scope, query))
   }
 
   /** Takes the lease of an upload in `state`, if nobody holds it. One UPDATE; the epoch rises with every claim. */
@@ -274,7 +173,7 @@ export class Records {
     seconds: number,
   ): Promise<Upload | null> {
     if (!isId(id)) return null
-    const rows = await this.#query<Upload>(Prisma.sql`
+    const rows = await this.#database.query<Upload>(Prisma.sql`
       UPDATE uploads SET lease_holder = ${holder}, lease_epoch = lease_epoch + 1,
         lease_until = now() + ${seconds} * interval '1 second'
       WHERE id = ${id} AND ${reachesUpload(scope)} AND state = ${state}::"UploadState" AND (lease_holder IS NULL OR lease_until < now())
@@ -285,7 +184,7 @@ export class Records {
 
   /** Lengthens the leases that `holder` has. @returns the ids it still holds; any other was taken over. */
   async renewLeases(holder: string, ids: string[], seconds: number): Promise<Set<string>> {
-    const rows = await this.#query<{ id: string }>(Prisma.sql`
+    const rows = await this.#database.query<{ id: string }>(Prisma.sql`
       WITH held AS (
         SELECT id FROM uploads WHERE id = ANY(${ids}) AND lease_holder = ${holder} ORDER BY id FOR UPDATE
       )
@@ -295,13 +194,13 @@ export class Records {
   }
 
   async releaseLease(fence: Fence): Promise<void> {
-    await this.#query(Prisma.sql`
+    await this.#database.query(Prisma.sql`
       UPDATE uploads SET ${FREE_LEASE} WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch}`)
   }
 
   /** Frees every lease. Only where no other instance can hold one: on a store that one process owns, at its start. */
   async releaseAllLeases(): Promise<void> {
-    await this.#query(Prisma.sql`UPDATE uploads SET ${FREE_LEASE} WHERE lease_holder IS NOT NULL`)
+    await this.#database.query(Prisma.sql`UPDATE uploads SET ${FREE_LEASE} WHERE lease_holder IS NOT NULL`)
   }
 
   /**
@@ -321,7 +220,7 @@ export class Records {
           ${multipartOf(stored)},
           expires_at = GREATEST(expires_at, ${sessionEnd(Prisma.sql`keep_until`, this.#lifetimes)}) ${options.release ? Prisma.sql`, ${FREE_LEASE}` : Prisma.empty}
         WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving'
-          AND offset_bytes <= ${offsetBytes} ${within(this.#limits)}
+          AND offset_bytes <= ${offsetBytes} ${within(this.#quotas.limits)}
         RETURNING *
       ) ${placeParts(stored)}
       SELECT ${COLUMNS} FROM changed`,
@@ -338,7 +237,7 @@ export class Records {
       ? Prisma.sql`AND start_bytes >= COALESCE(
           (SELECT max(start_bytes) FROM parts WHERE upload_id = ${upload.id} AND kind = 'part'), 0)`
       : Prisma.empty
-    const rows = await this.#query<PartRow>(Prisma.sql`
+    const rows = await this.#database.query<PartRow>(Prisma.sql`
       SELECT kind::text AS kind, start_bytes AS "startBytes", size_bytes AS "sizeBytes", name, etag FROM parts
       WHERE upload_id = ${upload.id} ${from} ORDER BY start_bytes`)
     return { multipartId: upload.multipartId, parts: rows.map(toPart) }
@@ -351,7 +250,7 @@ export class Records {
       Prisma.sql`
       UPDATE uploads SET size_bytes = ${sizeBytes}
       WHERE id = ${fence.uploadId} AND lease_epoch = ${fence.epoch} AND state = 'receiving' AND size_bytes IS NULL
-        ${within(this.#limits)}
+        ${within(this.#quotas.limits)}
       RETURNING ${COLUMNS}`,
       sizeBytes,
     )
@@ -370,83 +269,6 @@ export class Records {
         AND offset_bytes = COALESCE(size_bytes, offset_bytes)
       RETURNING ${COLUMNS}`,
     )
-  }
-
-  /**
-   * A new upload that is to be put together from others, which are whole.
-   *
-   * @returns null when there is no place for it, as `insertReceiving`
-   * @throws GONE for a part that has ended, QUOTA_EXCEEDED
-   */
-  async insertConcatenation(
-    id: string,
-    owner: string,
-    description: UploadDescription & { sizeBytes: number },
-    place: Place | null,
-    partialIds: readonly string[],
-    options: NewUploadOptions,
-  ): Promise<Upload | null> {
-    let countedBytes = 0
-    const insert = this.#transaction(async (transaction) => {
-      // Packages, then uploads, and last the usage, which inserting changes.
-      await transaction.$queryRaw`SELECT FROM packages WHERE id = ${place?.packageId ?? null} FOR SHARE`
-      await keepParts(transaction, partialIds, this.#lifetimes)
-      countedBytes = await bytesOfParts(transaction, owner, partialIds)
-      const limits = limitsForTrigger(withMoreBytes(this.#quota, countedBytes))
-      const inserted = await transaction.$queryRaw<{ id: string }[]>(
-        insertReceiving(id, owner, description, place, options, {
-          columns: Prisma.sql`id`,
-          lifetimes: this.#lifetimes,
-          limits,
-        }),
-      )
-      if (inserted.length === 0) return null
-      await transaction.$executeRaw`
-          INSERT INTO concat_sources (upload_id, place, partial_id)
-          SELECT ${id}, place, partial_id FROM unnest(${[...partialIds]}::text[]) WITH ORDINALITY AS source (partial_id, place)`
-      const rows = await transaction.$queryRaw<Upload[]>`
-          WITH changed AS (
-            UPDATE uploads SET state = 'finalizing', offset_bytes = size_bytes, reread_bytes = 0, expires_at = keep_until
-            WHERE id = ${id} RETURNING *
-          ), told AS (${appendUploadEvents('changed', 'upload.finalizing.v1')})
-          SELECT ${COLUMNS} FROM changed`
-      return one(rows)
-    })
-    return insert.catch(async (error: unknown) => {
-      const more = { bytes: description.sizeBytes - countedBytes, files: 1, openUploads: 1 }
-      throw isOverQuota(error) ? await this.#overQuota(owner, more) : error
-    })
-  }
-
-  /**
-   * What `owner` has made of exactly these parts, in this order, and is finished or being finished: its client asks again when
-   * the answer was lost.
-   */
-  async findConcatenation(owner: string, partialIds: readonly string[]): Promise<Upload | null> {
-    const rows = await this.#query<Upload>(Prisma.sql`
-      SELECT ${COLUMNS} FROM uploads
-      WHERE id IN (SELECT upload_id FROM concat_sources WHERE partial_id = ${partialIds[0]})
-        AND owner = ${owner} AND (state = 'finalizing' OR (state = 'ready' AND expires_at > now()))
-        AND ${[...partialIds]} = (SELECT array_agg(partial_id ORDER BY place) FROM concat_sources WHERE upload_id = uploads.id)
-      LIMIT 1`)
-    return rows[0] ?? null
-  }
-
-  /** Whether the part was put into something that is finished, or being finished. */
-  async hasServed(partialId: string): Promise<boolean> {
-    const rows = await this.#query(Prisma.sql`
-      SELECT FROM concat_sources JOIN uploads ON uploads.id = upload_id
-      WHERE partial_id = ${partialId} AND state IN ('finalizing', 'ready') LIMIT 1`)
-    return rows.length > 0
-  }
-
-  /** What a concatenation is made of, in order. */
-  async concatSources(uploadId: string): Promise<ConcatSource[]> {
-    const rows = await this.#query<Omit<ConcatSource, 'sizeBytes'> & { sizeBytes: bigint }>(Prisma.sql`
-      SELECT partial_id AS "uploadId", uploads.state::text AS state, object_key AS "objectKey", uploads.size_bytes AS "sizeBytes"
-      FROM concat_sources LEFT JOIN uploads ON uploads.id = partial_id LEFT JOIN blobs ON blobs.sha256 = uploads.sha256
-      WHERE upload_id = ${uploadId} ORDER BY place`)
-    return rows.map((row) => ({ ...row, sizeBytes: Number(row.sizeBytes) }))
   }
 
   /**
@@ -536,182 +358,24 @@ export class Records {
     return { upload, discarded: bothRooms(upload.id) }
   }
 
-  /**
-   * Ends an upload, by its owner or because its time is over: what was unfinished is canceled, what was not is deleted. Its
-   * lease is void from here on.
-   *
-   * @param when what has to be true of it still, now that its row is locked: that its owner asked is all, or that it is past
-   * its end, or that the one request which could bring its bytes is over
-   * @returns null when it had ended already, or `when` isn't true any more
-   * @throws PACKAGE_FINALIZED when its owner asked
-   */
-  async commitEnd(
-    id: string,
-    when: 'asked' | 'past-end' | 'abandoned' = 'asked',
-    by: Actor | null = null,
-  ): Promise<{ upload: Upload; discarded: Discarded[] } | null> {
-    let ended: Ended | null = null
-    while (ended === null) {
-      ended = await this.#transaction((transaction) => {
-        if (when === 'asked') return endAsked(transaction, id, by)
-        const isDue = when === 'past-end' ? IS_PAST_END : IS_ABANDONED
-        return endUploads(transaction, Prisma.sql`id = ${id} AND ${isDue}`, { isExpiry: when === 'past-end' })
-      })
-    }
-    const { uploads, discarded } = ended
-    return uploads[0] === undefined ? null : { upload: uploads[0], discarded }
-  }
-
-  /**
-   * Ends an upload because its owner asked, and keeps its bytes for `undoSeconds`, so that it can be restored.
-   *
-   * @returns null when it isn't one to be kept any more: `planDeletionWithUndo` says what to do then
-   * @throws PACKAGE_FINALIZED
-   */
-  async commitEndWithUndo(id: string, undoSeconds: number, by: Actor | null = null): Promise<Upload | null> {
-    return this.#transaction((transaction) => endRestorably(transaction, id, undoSeconds, by))
-  }
-
-  /**
-   * Undoes that. Of one that has not ended, it answers the record.
-   *
-   * @throws NOT_FOUND; CONFLICT when it ended for good, its package has ended, or its path is taken; PACKAGE_FINALIZED; GONE
-   * when the time to restore it is over
-   */
-  async commitRestore(id: string, by: Actor | null = null): Promise<Upload> {
-    try {
-      const restored = await this.#transaction((transaction) => restoreUpload(transaction, id, by))
-      if (restored !== null) return restored
-    } catch (error) {
-      if (!isUniqueViolation(error)) throw error
-      const { path, packageNow } = await this.#translated(() => placeToRestore(this.#prisma, id))
-      // Restored by another request meanwhile, it has no place to come back to.
-      if (path === null || packageNow === null) return this.commitRestore(id, by)
-      throw pathTakenError(path, await this.findInPackage(packageNow.id, path))
-    }
-    const found = await this.get(id, EVERYONE)
-    const { packageNow } = await this.#translated(() => placeToRestore(this.#prisma, id))
-    const refusal = restoreRefusal(found, packageNow)
-    if (refusal !== null) throw refusal
-    return found
-  }
-
-  /** Gives up the bytes of an upload that nobody has restored in time. @returns nothing when it isn't such a one */
-  async commitPurge(id: string): Promise<Discarded[]> {
-    const { discarded } = await this.#transaction((transaction) =>
-      purgeUploads(transaction, Prisma.sql`id = ${id} AND ${IS_TO_PURGE}`),
-    )
-    return discarded
-  }
-
-  /** The same for all of a package that has ended: none of them has a place to come back to. */
-  async commitPurgeOfPackage(packageId: string): Promise<Discarded[]> {
-    const { discarded } = await this.#transaction((transaction) =>
-      purgeUploads(transaction, Prisma.sql`package_id = ${packageId}`),
-    )
-    return discarded
-  }
-
-  /** Ends all uploads of a package that has ended itself. @returns their ids too: requests may still write them */
-  async commitEndOfPackage(
-    packageId: string,
-    by: Actor | null = null,
-  ): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
-    return this.#transaction((transaction) =>
-      endUploads(transaction, Prisma.sql`package_id = ${packageId} AND ${HAS_NOT_ENDED}`, { by }),
-    )
-  }
-
-  /**
-   * Ends every ready upload of `scope` with that content.
-   *
-   * @throws NOT_FOUND when there is none, PACKAGE_FINALIZED when one is in a finalized package: then nothing has ended
-   */
-  async commitEndOfContent(
-    sha256: string,
-    scope: OwnerScope,
-    by: Actor | null = null,
-  ): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
-    const theirs = Prisma.sql`sha256 = ${sha256} AND state = 'ready' AND concat IS DISTINCT FROM 'partial' AND ${ownedBy(scope)}`
-    return this.#transaction(async (transaction) => {
-      const locked = await transaction.$queryRaw<{ id: string; state: string }[]>`
-        SELECT id, state::text AS state FROM packages
-        WHERE id IN (SELECT package_id FROM uploads WHERE ${theirs}) ORDER BY id FOR SHARE`
-      for (const found of locked) assertNotFinalized(found)
-      // One that has become ready since is in a package that nobody looked at: it stays.
-      const isLooked = Prisma.sql`(package_id IS NULL OR package_id = ANY(${locked.map(({ id }) => id)}))`
-      const ended = await endUploads(transaction, Prisma.sql`${theirs} AND ${isLooked}`, { by })
-      if (ended.uploads.length === 0) throw noSuchFile()
-      return ended
-    })
-  }
-
-  /** The parts of a concatenation have served when it has come to its end. Idempotent. */
-  async commitEndOfParts(uploadId: string): Promise<{ uploads: Upload[]; discarded: Discarded[] }> {
-    const parts = Prisma.sql`concat = 'partial' AND ${HAS_NOT_ENDED}
-      AND id IN (SELECT partial_id FROM concat_sources WHERE upload_id = ${uploadId})`
-    return this.#transaction(async (transaction) => {
-      // Locked in a statement of its own, so that the next one sees every whole that has claimed one of them meanwhile.
-      await transaction.$queryRaw`SELECT FROM uploads WHERE ${parts} ORDER BY id FOR UPDATE`
-      return endUploads(transaction, Prisma.sql`${parts} AND ${IS_NOT_NEEDED}`)
-    })
-  }
-
-  /**
-   * Uploads, but for `except`, that the sweep has to look at: past their end, waiting to be finished, not restored in time, or
-   * old tombstones.
-   */
-  async findSweepable(tombstoneTtlSeconds: number, except: string[], limit: number): Promise<Upload[]> {
-    return this.#query(Prisma.sql`
-      SELECT ${COLUMNS} FROM uploads
-      WHERE NOT (id = ANY(${except})) AND ((${IS_PAST_END})
-        OR ((state = 'finalizing' OR (state = 'receiving' AND (finish = 'once' OR (offset_bytes = size_bytes AND finish = 'auto'))))
-            AND (lease_holder IS NULL OR lease_until < now()))
-        OR ${IS_TO_PURGE}
-        OR (state IN ('failed', 'canceled', 'expired', 'deleted') AND restore_state IS NULL
-            AND GREATEST(COALESCE(finished_at, expires_at), restorable_until) < now() - ${tombstoneTtlSeconds} * interval '1 second'))
-      ORDER BY expires_at LIMIT ${limit}`)
-  }
-
-  /** Tells the owners of what ends within `noticeSeconds`, once; but for what lives no longer than that anyway. */
-  async tellExpiring(noticeSeconds: number): Promise<void> {
-    await this.#query(Prisma.sql`
-      WITH changed AS (
-        UPDATE uploads SET is_expiry_told = TRUE
-        WHERE id IN (
-          SELECT id FROM uploads WHERE state = 'ready' AND NOT is_expiry_told AND expires_at > now()
-            AND expires_at <= now() + ${noticeSeconds}::float8 * interval '1 second'
-            AND expires_at - created_at > ${noticeSeconds}::float8 * interval '1 second'
-          ORDER BY id FOR UPDATE SKIP LOCKED)
-        RETURNING *
-      ), told AS (${appendUploadEvents('changed', 'upload.expiring.v1')})
-      SELECT id FROM changed`)
-  }
-
   /** True when the upload has ended for good, and no blob has the object of its name: whatever the store has of it is nobody's. */
   async isAbandoned(id: string): Promise<boolean> {
-    const rows = await this.#query(Prisma.sql`
+    const rows = await this.#database.query(Prisma.sql`
       SELECT FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')
         AND restore_state IS NULL AND NOT EXISTS (SELECT FROM blobs WHERE object_key = ${id})`)
     return rows.length > 0
   }
 
-  async deleteTombstone(id: string): Promise<void> {
-    await this.#query(Prisma.sql`
-      DELETE FROM uploads WHERE id = ${id} AND state IN ('failed', 'canceled', 'expired', 'deleted')
-        AND restore_state IS NULL`)
-  }
-
   /** Key and note, which nothing depends on. */
   async update(id: string, changes: { key?: string | null; note?: string | null }): Promise<Upload> {
-    await this.#translated(() => this.#prisma.upload.update({ where: { id }, data: changes }))
+    await this.#database.translated((prisma) => prisma.upload.update({ where: { id }, data: changes }))
     return this.get(id, EVERYONE)
   }
 
   /**
    * Moves a living upload to a package (null: to none) and to a path in it, under a label. It is kept no shorter than before.
    *
-   * @returns null when there is no place for it: `whyNot` says why
+   * @returns null when there is no place for it: `Placement` says why
    */
   async move(
     id: string,
@@ -724,7 +388,7 @@ export class Records {
         : Prisma.sql`GREATEST(keep_until, (SELECT expires_at FROM joined WHERE joined.id = ${place.packageId}),
             ${place.ttlSeconds === null ? Prisma.sql`${NEVER}::timestamptz` : Prisma.sql`created_at + ${place.ttlSeconds}::float8 * interval '1 second'`})`
     try {
-      return await this.#transaction(async (transaction) => {
+      return await this.#database.transaction(async (transaction) => {
         // Both packages first, in one order, so that nobody finalizes either while we move.
         const involved = await transaction.$queryRaw<{ id: string }[]>`
           SELECT packages.id FROM packages WHERE state = 'open'
@@ -760,7 +424,7 @@ export class Records {
    * @throws PACKAGE_FINALIZED when it ends with its package
    */
   async extend(id: string, expiresAt: Date, by: Actor | null = null): Promise<Upload> {
-    return this.#transaction(async (transaction) => {
+    return this.#database.transaction(async (transaction) => {
       await assertMayChange(transaction, id)
       const rows = await transaction.$queryRaw<Upload[]>`
         WITH before AS (SELECT id AS known_id, expires_at AS end_before FROM uploads WHERE id = ${id} FOR UPDATE), kept AS (
@@ -793,7 +457,7 @@ export class Records {
   }
 
   async setRetrievalToken(id: string, token: string): Promise<Upload> {
-    const rows = await this.#query<Upload>(Prisma.sql`
+    const rows = await this.#database.query<Upload>(Prisma.sql`
       UPDATE uploads SET retrieval_token = ${token} WHERE id = ${id} AND state = 'ready' AND concat IS DISTINCT FROM 'partial' RETURNING ${COLUMNS}`)
     if (rows[0] === undefined) {
       throw new AppError(
@@ -811,30 +475,14 @@ export class Records {
     } catch (error) {
       if (!isOverQuota(error)) throw error
       const { owner, offsetBytes } = await this.get(fence.uploadId, EVERYONE)
-      throw await this.#overQuota(owner, { ...NO_USAGE, bytes: bytes - Number(offsetBytes) })
+      throw await this.#quotas.overQuota(owner, { ...NO_USAGE, bytes: bytes - Number(offsetBytes) })
     }
   }
 
   async #fenced<Row = Upload>(fence: Fence, statement: Prisma.Sql): Promise<Row> {
-    const rows = await this.#query<Row>(statement)
+    const rows = await this.#database.query<Row>(statement)
     if (rows[0] === undefined) throw takenOver(fence.uploadId)
     return rows[0]
-  }
-
-  async #query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    return this.#translated(() => this.#prisma.$queryRaw<Row[]>(statement))
-  }
-
-  async #transaction<T>(act: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
-    return this.#translated(() => this.#prisma.$transaction(act, PATIENT))
-  }
-
-  async #translated<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
   }
 }
 
@@ -850,15 +498,4 @@ export function takenOver(uploadId: string): AppError {
 /** The object under an upload's own id, when its content's blob has another one. */
 function spareObject(id: string, objectKey: string): Discarded[] {
   return objectKey === id ? [] : [{ kind: 'object', objectKey: id }]
-}
-
-function noSuchFile(): AppError {
-  return new AppError('NOT_FOUND', 'You have no file with that SHA-256. GET /uploads lists what you have.')
-}
-
-function one<Row>(rows: (Row | null | undefined)[]): Row {
-  const row = rows[0]
-  if (row === undefined || row === null)
-    throw new AppError('NOT_FOUND', 'There is no such upload. GET /uploads lists yours.')
-  return row
 }

@@ -1,11 +1,12 @@
 // Reading an object again, for digests that couldn't be computed while its bytes came in. One object at a time, in worker
 // threads, and never from the start again: how far it is, and the digests' state, are recorded on the way.
 
-import type { Digests } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import type { DigestPool, DigestSession } from '../digests/pool.js'
 import type { SlabPool } from '../digests/slabs.js'
 import { orAborted } from '../storage/or-aborted.js'
 import type { Store } from '../storage/store.js'
+import type { UploadObserver } from './observer.js'
 
 /** Between two recordings. */
 const RECORDED_BYTES = 256 * 1024 * 1024
@@ -33,9 +34,16 @@ export class Rereader {
   readonly #store: Pick<Store, 'readObject'>
   readonly #digests: DigestPool
   readonly #slabs: SlabPool
+  readonly #observer: UploadObserver | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(store: Pick<Store, 'readObject'>, digests: DigestPool, slabs: SlabPool) {
+  constructor(
+    store: Pick<Store, 'readObject'>,
+    digests: DigestPool,
+    slabs: SlabPool,
+    observer?: UploadObserver,
+  ) {
+    this.#observer = observer
     this.#store = store
     this.#digests = digests
     this.#slabs = slabs
@@ -50,6 +58,7 @@ export class Rereader {
 
   async #read({ objectKey, sizeBytes, from, record, signal }: RereadOptions): Promise<Digests> {
     signal.throwIfAborted()
+    this.#observer?.beganReread()
     const session = this.#digests.open(from?.digestState)
     const underWay = new Set<Promise<void>>()
     let offsetBytes = from?.offsetBytes ?? 0
@@ -59,6 +68,7 @@ export class Rereader {
       for await (const bytes of untilAborted(rest, signal)) {
         await this.#digest(session, bytes, underWay, signal)
         offsetBytes += bytes.byteLength
+        this.#observer?.reread(bytes.byteLength)
         const isDue =
           offsetBytes - recorded.bytes >= RECORDED_BYTES || performance.now() - recorded.at >= RECORDED_MS
         if (!isDue) continue

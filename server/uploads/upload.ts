@@ -1,6 +1,6 @@
 // The rules of an upload: what may be asked of it in which state. Pure: values in, values or AppErrors out.
 
-import type { Digests } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import { AppError } from '../errors.js'
 import type { Usage } from '../quotas/quota.js'
 

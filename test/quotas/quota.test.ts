@@ -232,14 +232,14 @@ describe('an upload that doesn’t say how long it is', () => {
   }, 60_000)
 
   test('and comes in one request, leaves nothing', async () => {
-    const { intake, records } = await open({ bytes: BIG })
+    const { intake, quotas } = await open({ bytes: BIG })
     const before = await ground.stored()
     await expect(
       intake.takeOnce(uploaderNamed('ada'), aFile(null, { finish: 'once' }), chunked(Buffer.alloc(BIG + 1))),
     ).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' })
     expect(await usageOf('ada')).toEqual({ bytes: 0, files: 0, openUploads: 0 })
     expect(await ground.stored()).toEqual(before)
-    expect(await records.usage(['ada'])).toEqual({ bytes: 0, files: 0, openUploads: 0 })
+    expect(await quotas.usage(['ada'])).toEqual({ bytes: 0, files: 0, openUploads: 0 })
   })
 })
 

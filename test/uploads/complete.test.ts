@@ -346,7 +346,7 @@ describe('complete, and at the same time', () => {
       const id = await session(1000, 1000)
       const completing = complete(id, {}, there).catch((error: unknown) => error)
       await letExpire(ground, id)
-      await here.records.commitEnd(id, 'past-end')
+      await here.endings.commitEnd(id, 'past-end')
       await completing
       await sweep()
       expect(['ready', 'expired']).toContain(await stateOf(ground, id))
@@ -447,7 +447,7 @@ describeS3('on S3', () => {
   test.each(cases)('an upload of %s that nobody completes leaves nothing', async (_, pieces) => {
     const id = await waiting(pieces, Buffer.concat(pieces).byteLength)
     await letExpire(ground, id)
-    await s3.garbage.empty((await s3.records.commitEnd(id, 'past-end'))?.discarded ?? [])
+    await s3.garbage.empty((await s3.endings.commitEnd(id, 'past-end'))?.discarded ?? [])
     expect(await stateOf(ground, id)).toBe('expired')
     expect(await bucket.list()).toEqual({ objects: [], multiparts: [] })
     expect(

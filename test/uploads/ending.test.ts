@@ -53,7 +53,7 @@ async function anUploadIn(state: UploadState, changes: Partial<UploadDescription
   if (state === 'canceled' || state === 'deleted') await intake.remove(id, OWNER)
   if (state === 'expired') {
     await letExpire(ground, id)
-    await here.garbage.empty((await records.commitEnd(id, 'past-end'))?.discarded ?? [])
+    await here.garbage.empty((await here.endings.commitEnd(id, 'past-end'))?.discarded ?? [])
   }
   await leases.release(lease, false)
   return id
@@ -85,7 +85,7 @@ describe('commitEnd', () => {
       const id = await anUploadIn(state, { finish: 'once', label: 'lakes' })
       if (when !== 'asked') await letExpire(ground, id)
       const before = await eventsOf(ground, id)
-      const ended = await here.records.commitEnd(id, when)
+      const ended = await here.endings.commitEnd(id, when)
       expect(ended?.upload.state ?? null).toBe(end)
       if (ended === null) {
         expect([await stateOf(ground, id), await eventsOf(ground, id)]).toEqual([state, before])
@@ -94,7 +94,7 @@ describe('commitEnd', () => {
       expect(await eventsOf(ground, id)).toEqual([...before, end])
       expect(ended.upload).toMatchObject({ packagePath: null, digestState: null, isHeld: false })
       expect(ended.upload.finishedAt).not.toBeNull()
-      expect(await here.records.commitEnd(id, when)).toBeNull()
+      expect(await here.endings.commitEnd(id, when)).toBeNull()
       await emptied(ended.discarded)
       expect(await ground.stored()).toEqual({ tmp: [], objects: [] })
     }
@@ -103,7 +103,7 @@ describe('commitEnd', () => {
   test.each(['past-end', 'abandoned'] as const)('%s of what lives does nothing', async (when) => {
     for (const state of ['receiving', 'finalizing', 'ready'] as const) {
       const id = await anUploadIn(state)
-      expect(await here.records.commitEnd(id, when)).toBeNull()
+      expect(await here.endings.commitEnd(id, when)).toBeNull()
       expect(await stateOf(ground, id)).toBe(state)
     }
   })
@@ -112,10 +112,10 @@ describe('commitEnd', () => {
     const { upload } = await here.intake.begin(uploaderNamed(OWNER), aFile(10, { finish: 'once' }), {
       isHeld: true,
     })
-    expect(await there.records.commitEnd(upload.id, 'abandoned')).toBeNull()
+    expect(await there.endings.commitEnd(upload.id, 'abandoned')).toBeNull()
     for (const finish of ['auto', 'manual'] as const) {
       const begun = await here.intake.begin(uploaderNamed(OWNER), aFile(10, { finish }), { isHeld: false })
-      expect(await there.records.commitEnd(begun.upload.id, 'abandoned')).toBeNull()
+      expect(await there.endings.commitEnd(begun.upload.id, 'abandoned')).toBeNull()
     }
   })
 
@@ -133,7 +133,7 @@ describe('commitEnd', () => {
     for (const state of ['receiving', 'ready'] as const) {
       const id = await anUploadIn(state)
       const ended = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).records.commitEnd(id)),
+        Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? here : there).endings.commitEnd(id)),
       )
       expect(ended.filter((one) => one !== null)).toHaveLength(1)
       expect((await eventsOf(ground, id)).slice(1)).toEqual([
@@ -330,7 +330,7 @@ test('uploads, moves, ends, packages that are finalized and deleted, all at once
   }
   const life = async (i: number) => {
     const instance = i % 2 === 0 ? here : there
-    const { intake, placement, records, packageFinalizer, ends } = instance
+    const { intake, placement, records, endings, packageFinalizer, ends } = instance
     for (let round = 0; round < 12; round += 1) {
       const label = `label ${(i + round) % 3}`
       const id = await instance
@@ -355,7 +355,7 @@ test('uploads, moves, ends, packages that are finalized and deleted, all at once
           await ends.commitDelete(packageId, OWNER)
           await intake.removeAllOf(packageId)
         })
-      if (act === 5) await quietly(() => records.tellExpiring(1_000_000))
+      if (act === 5) await quietly(() => endings.tellExpiring(1_000_000))
     }
   }
   await Promise.all(Array.from({ length: 12 }, (_, i) => life(i)))

@@ -181,7 +181,7 @@ describe('an interrupted finishing', () => {
 describe('an upload that has every byte, and was not begun to be finished', () => {
   const free = (id: string) =>
     ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
-  const due = async () => (await here.records.findSweepable(3600, [], 200)).map(({ id }) => id)
+  const due = async () => (await here.endings.findSweepable(3600, [], 200)).map(({ id }) => id)
 
   test.each([true, false])(
     'is finished like an interrupted one (digest state known: %p)',

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { AppError } from '../../server/errors.js'
 import type { Store } from '../../server/storage/store.js'
-import type { Discarded } from '../../server/uploads/records.js'
+import type { Discarded } from '../../server/uploads/garbage.js'
 import { type Ground, type Instance, newGround, openInstance } from './parts.js'
 
 let ground: Ground

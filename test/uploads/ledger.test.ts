@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { AppError } from '../../server/errors.js'
 import { EMPTY_LEDGER, type Ledger, type StoredPart } from '../../server/storage/store.js'
+import type { Endings } from '../../server/uploads/endings.js'
 import { randomId, randomToken } from '../../server/uploads/random.js'
 import type { Fence, Records } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
@@ -28,11 +29,13 @@ const FOR_WRITER = { isForWriter: true }
 let ground: Ground
 let instance: Instance
 let records: Records
+let endings: Endings
 
 beforeAll(async () => {
   ground = await newGround()
   instance = await openInstance(ground)
   records = instance.records
+  endings = instance.endings
 })
 afterAll(async () => {
   await instance.close()
@@ -275,16 +278,16 @@ describe('when the upload ends', () => {
       finalizing,
       (upload) => records.commitFailed(fenceOf(upload), new AppError('HASH_MISMATCH', 'No.'), digests),
     ],
-    ['canceled', receiving, (upload) => records.commitEnd(upload.id)],
+    ['canceled', receiving, (upload) => endings.commitEnd(upload.id)],
     [
       'expired',
       receiving,
       async (upload) => {
         await letExpire(ground, upload.id)
-        await records.commitEnd(upload.id, 'past-end')
+        await endings.commitEnd(upload.id, 'past-end')
       },
     ],
-    ['canceled', finalizing, (upload) => records.commitEnd(upload.id)],
+    ['canceled', finalizing, (upload) => endings.commitEnd(upload.id)],
   ])('%s, its ledger goes', async (state, made, end) => {
     const upload = await made()
     const other = await receiving()
@@ -298,9 +301,9 @@ describe('when the upload ends', () => {
   test('deleted and forgotten, nothing is left of it', async () => {
     const upload = await finalizing()
     await records.commitReady(fenceOf(upload), { ...finished, retrievalToken: randomToken() })
-    await records.commitEnd(upload.id)
+    await endings.commitEnd(upload.id)
     expect(await rowsOf(upload.id)).toBe(0)
-    await records.deleteTombstone(upload.id)
+    await endings.deleteTombstone(upload.id)
     await expect(get(upload.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     expect(await rowsOf(upload.id)).toBe(0)
   })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type Database, openDatabase } from '../../server/database/client.js'
 import { NO_QUOTA } from '../../server/quotas/quota.js'
+import { QuotaRecords } from '../../server/quotas/records.js'
 import { cursorBehind, type ListQuery, parseListQuery } from '../../server/uploads/list-query.js'
 import { Records } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
@@ -22,7 +23,7 @@ beforeAll(async () => {
   records = new Records(
     database.prisma,
     { uploadTtlSeconds: 3600, sessionTtlSeconds: 600, maxTtlSeconds: 7200 },
-    NO_QUOTA,
+    new QuotaRecords(database.prisma, NO_QUOTA),
   )
 })
 afterAll(async () => {

@@ -16,16 +16,20 @@ import { PackageEnds } from '../../server/packages/ends.js'
 import { Membership } from '../../server/packages/membership.js'
 import { RetentionClasses } from '../../server/packages/retention.js'
 import { NO_QUOTA, type Quota } from '../../server/quotas/quota.js'
+import { QuotaRecords } from '../../server/quotas/records.js'
 import { LocalStore } from '../../server/storage/local.js'
 import type { Store } from '../../server/storage/store.js'
+import { Concatenations } from '../../server/uploads/concatenations.js'
+import { Endings } from '../../server/uploads/endings.js'
 import { Finalizer } from '../../server/uploads/finalize.js'
 import { FreeSpace } from '../../server/uploads/free-space.js'
 import { Garbage } from '../../server/uploads/garbage.js'
+import type { Lifetimes } from '../../server/uploads/insertion.js'
 import { type Body, Intake } from '../../server/uploads/intake.js'
 import { Leases } from '../../server/uploads/leases.js'
 import { Placement } from '../../server/uploads/placement.js'
 import { Purges } from '../../server/uploads/purges.js'
-import { type Lifetimes, Records } from '../../server/uploads/records.js'
+import { Records } from '../../server/uploads/records.js'
 import { Rereader } from '../../server/uploads/reread.js'
 import type { Upload, UploadDescription } from '../../server/uploads/upload.js'
 import { WebhookRecords } from '../../server/webhooks/records.js'
@@ -58,7 +62,10 @@ export async function newGround(): Promise<Ground> {
 }
 
 export interface Instance {
+  quotas: QuotaRecords
   records: Records
+  concatenations: Concatenations
+  endings: Endings
   leases: Leases
   store: Store
   garbage: Garbage
@@ -90,21 +97,31 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const local = new LocalStore(ground.folder)
   await local.open()
   const store = options.wrapStore?.(local) ?? local
-  const lifetimes = { uploadTtlSeconds: 3600, sessionTtlSeconds: 600, maxTtlSeconds: 7200 }
-  const quota = { ...NO_QUOTA, ...options.quota }
-  const records = new Records(database.prisma, { ...lifetimes, ...options.lifetimes }, quota)
+  const lifetimes = {
+    uploadTtlSeconds: 3600,
+    sessionTtlSeconds: 600,
+    maxTtlSeconds: 7200,
+    ...options.lifetimes,
+  }
+  const quotas = new QuotaRecords(database.prisma, { ...NO_QUOTA, ...options.quota })
+  const records = new Records(database.prisma, lifetimes, quotas)
+  const concatenations = new Concatenations(database.prisma, lifetimes, quotas)
+  const endings = new Endings(database.prisma, records)
   const leases = new Leases(records, notifications, log, randomUUID())
   const garbage = new Garbage(database.prisma, store, log)
-  const purges = new Purges({ records, garbage, log })
+  const purges = new Purges({ endings, garbage, log })
   const pool = new DigestPool({ threads: 1 })
   const digests = options.wrapDigests?.(pool) ?? pool
   const slabs = new SlabPool(16)
   const rereader = new Rereader(store, digests, slabs)
-  const finalizer = new Finalizer({ records, leases, store, garbage, rereader, log })
+  const finalizer = new Finalizer({ records, concatenations, leases, store, garbage, rereader, log })
   const classes = new RetentionClasses([{ name: 'staging', ttlSeconds: 3600 }])
   const placement = new Placement(records, new Membership(database.prisma, classes))
   const intake = new Intake({
     records,
+    quotas,
+    concatenations,
+    endings,
     placement,
     leases,
     store,
@@ -120,7 +137,10 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     minUploadRate: undefined,
   })
   return {
+    quotas,
     records,
+    concatenations,
+    endings,
     leases,
     store,
     garbage,

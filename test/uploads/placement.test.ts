@@ -236,7 +236,7 @@ describe('move', () => {
     await expect(here.records.extend(over, new Date(Date.now() + 3_600_000))).rejects.toMatchObject({
       code: 'GONE',
     })
-    expect(await here.records.commitEnd(over, 'past-end')).not.toBeNull()
+    expect(await here.endings.commitEnd(over, 'past-end')).not.toBeNull()
   })
 
   test('of a part of a concatenation is refused', async () => {
@@ -281,16 +281,16 @@ describe('move', () => {
 
   test('to a later end: its owner is told of that one, too', async () => {
     const id = await here.put('a file')
-    await here.records.tellExpiring(3590 + 3600)
+    await here.endings.tellExpiring(3590 + 3600)
     await ground.rows(`UPDATE uploads SET created_at = created_at - interval '10 days'`)
-    await here.records.tellExpiring(86_400)
-    await here.records.tellExpiring(86_400)
+    await here.endings.tellExpiring(86_400)
+    await here.endings.tellExpiring(86_400)
     expect(await eventsOf(ground, id)).toEqual(['created', 'ready', 'expiring'])
     await move(id, { packageId: (await aLongPackage()).id })
-    await here.records.tellExpiring(86_400)
+    await here.endings.tellExpiring(86_400)
     expect(await eventsOf(ground, id)).toEqual(['created', 'ready', 'expiring'])
     await ground.rows(`UPDATE uploads SET expires_at = now() + interval '1 hour'`)
-    await here.records.tellExpiring(86_400)
+    await here.endings.tellExpiring(86_400)
     expect(await eventsOf(ground, id)).toEqual(['created', 'ready', 'expiring', 'expiring'])
   })
 })

@@ -32,10 +32,10 @@ async function restoreStates(): Promise<Record<string, string | null>> {
 }
 
 /** Timers of the test's own, with a log of what goes wrong. */
-function newPurges(records: Pick<Instance['records'], 'commitPurge'> = instance.records) {
+function newPurges(endings: Pick<Instance['endings'], 'commitPurge'> = instance.endings) {
   const warnings: string[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) })
-  return { purges: new Purges({ records, garbage: instance.garbage, log }), warnings }
+  return { purges: new Purges({ endings, garbage: instance.garbage, log }), warnings }
 }
 
 test('a timer frees its upload when the time is over, and none before', async () => {

@@ -134,9 +134,9 @@ describe('the fence', () => {
   })
 
   test('an ended upload takes nothing, not even from its holder', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     const upload = await begin(100)
-    await records.commitEnd(upload.id)
+    await endings.commitEnd(upload.id)
     await expect(
       records.advance(
         fenceOf(upload),
@@ -250,7 +250,7 @@ describe('the clock', () => {
   })
 
   test('an end can be moved later, up to the longest life, and never earlier', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     const upload = await ready()
     const at = (seconds: number) => new Date(upload.createdAt.getTime() + seconds * 1000)
     expect((await records.extend(upload.id, at(7_000))).expiresAt).toEqual(at(7_000))
@@ -258,14 +258,14 @@ describe('the clock', () => {
     await expect(records.extend(upload.id, at(7_201))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     await expect(records.extend(upload.id, at(7_000))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect((await records.get(upload.id, EVERYONE)).expiresAt).toEqual(at(7_200))
-    await records.commitEnd(upload.id)
+    await endings.commitEnd(upload.id)
     await expect(records.extend(upload.id, at(7_200))).rejects.toMatchObject({ code: 'GONE' })
   })
 })
 
 describe('blobs', () => {
   test('the first upload of a content brings its object, the later ones refer to it', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     const first = await ready()
     const upload = await begin()
     await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
@@ -284,7 +284,7 @@ describe('blobs', () => {
 
     const ends = []
     for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] })) {
-      const ended = await records.commitEnd(id)
+      const ended = await endings.commitEnd(id)
       // Its temporary goes each time: a store that lost an answer may have left something of it.
       expect(ended?.discarded).toContainEqual({ kind: 'temporary', objectKey: id })
       ends.push(ended?.discarded.filter(({ kind }) => kind === 'object').length)
@@ -297,13 +297,13 @@ describe('blobs', () => {
   })
 
   test('a blob can’t be dropped between the refusal to drop it and a new reference', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     for (let round = 0; round < 20; round += 1) {
       const old = await ready()
       const upload = await begin()
       await records.beginFinalizing(fenceOf(upload), digests, EMPTY_LEDGER)
       const [ended, committed] = await Promise.all([
-        records.commitEnd(old.id),
+        endings.commitEnd(old.id),
         records.commitReady(fenceOf(upload), {
           digests,
           warnings: [],
@@ -321,7 +321,7 @@ describe('blobs', () => {
         .map(({ objectKey }) => objectKey)
       expect(discarded).not.toContain(blob?.object_key)
       for (const { id } of await records.list(OWNER, { ...everything, states: ['ready'] }))
-        await records.commitEnd(id)
+        await endings.commitEnd(id)
     }
   })
 })
@@ -338,30 +338,30 @@ const everything = {
 
 describe('ends', () => {
   test('an upload ends once: of two at the same time, one does it', async () => {
-    const { records } = instance
+    const { endings } = instance
     const upload = await ready()
     await letExpire(ground, upload.id)
-    const ends = await Promise.all([records.commitEnd(upload.id), records.commitEnd(upload.id, 'past-end')])
+    const ends = await Promise.all([endings.commitEnd(upload.id), endings.commitEnd(upload.id, 'past-end')])
     expect(ends.filter((end) => end !== null)).toHaveLength(1)
     expect((await eventsOf(upload.id)).filter((type) => /deleted|expired/.test(type))).toHaveLength(1)
   })
 
   test('expiring asks again under the lock: what was extended meanwhile lives on', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     const upload = await ready()
-    expect(await records.commitEnd(upload.id, 'past-end')).toBeNull()
+    expect(await endings.commitEnd(upload.id, 'past-end')).toBeNull()
     expect((await records.get(upload.id, EVERYONE)).state).toBe('ready')
     await ground.rows(`UPDATE uploads SET expires_at = now() WHERE id = $1`, [upload.id])
-    expect((await records.commitEnd(upload.id, 'past-end'))?.upload.state).toBe('expired')
+    expect((await endings.commitEnd(upload.id, 'past-end'))?.upload.state).toBe('expired')
   })
 
   test('a living upload is no tombstone to be deleted', async () => {
-    const { records } = instance
+    const { records, endings } = instance
     const upload = await ready()
-    await records.deleteTombstone(upload.id)
+    await endings.deleteTombstone(upload.id)
     expect((await records.get(upload.id, EVERYONE)).state).toBe('ready')
-    await records.commitEnd(upload.id)
-    await records.deleteTombstone(upload.id)
+    await endings.commitEnd(upload.id)
+    await endings.deleteTombstone(upload.id)
     await expect(records.get(upload.id, EVERYONE)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 })
@@ -381,7 +381,7 @@ describe('events are written with what they tell, in order', () => {
           retrievalToken: randomToken(),
           hasLeftovers: false,
         })
-        await instance.records.commitEnd(upload.id)
+        await instance.endings.commitEnd(upload.id)
       },
       ['created', 'finalizing', 'ready', 'deleted'],
     ],
@@ -390,12 +390,12 @@ describe('events are written with what they tell, in order', () => {
       (upload) => instance.records.commitFailed(fenceOf(upload), failure, digests),
       ['created', 'failed'],
     ],
-    ['canceled', (upload) => instance.records.commitEnd(upload.id), ['created', 'canceled']],
+    ['canceled', (upload) => instance.endings.commitEnd(upload.id), ['created', 'canceled']],
     [
       'expired',
       async (upload) => {
         await letExpire(ground, upload.id)
-        await instance.records.commitEnd(upload.id, 'past-end')
+        await instance.endings.commitEnd(upload.id, 'past-end')
       },
       ['created', 'expired'],
     ],

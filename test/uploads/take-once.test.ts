@@ -410,14 +410,14 @@ describe('while its bytes arrive', () => {
     // The database was away for longer than a lease: the sweep lists it, and comes to it when it has become ready.
     await ground.rows(`UPDATE uploads SET lease_until = now() - interval '1 second' WHERE id = $1`, [id])
     const finishedFirst = {
-      findSweepable: async (...wanted: Parameters<Instance['records']['findSweepable']>) => {
-        const listed = await there.records.findSweepable(...wanted)
+      findSweepable: async (...wanted: Parameters<Instance['endings']['findSweepable']>) => {
+        const listed = await there.endings.findSweepable(...wanted)
         goOn()
         await settled
         return listed
       },
     }
-    const records = new Proxy(there.records, {
+    const endings = new Proxy(there.endings, {
       get(target, name) {
         if (name === 'findSweepable') return finishedFirst.findSweepable
         const member = Reflect.get(target, name)
@@ -425,7 +425,7 @@ describe('while its bytes arrive', () => {
       },
     })
     const lines: string[] = []
-    await newSweep({ ...there, records }).run({ isDryRun: false }, (line) => lines.push(line))
+    await newSweep({ ...there, endings }).run({ isDryRun: false }, (line) => lines.push(line))
     expect(lines).toContainEqual(expect.stringContaining(`cancel upload ${id}`))
     expect((await settled).upload?.state).toBe('ready')
     await expectReady(id, bytes)
