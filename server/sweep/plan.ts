@@ -19,6 +19,6 @@ export function planUpload(upload: Upload): UploadAction {
 }
 
 /** True when `item` is old enough to be a stray, should no record know it. */
-export function isOldEnough(item: StoredItem, now: Date): boolean {
-  return (now.getTime() - item.modifiedAt.getTime()) / 1000 > STRAY_AGE_SECONDS
+export function isOldEnough(item: StoredItem, now: Date, ageSeconds: number): boolean {
+  return (now.getTime() - item.modifiedAt.getTime()) / 1000 > ageSeconds
 }

@@ -4,17 +4,18 @@ import cron, { type ScheduledTask } from 'node-cron'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import type { ApiKeys } from '../auth/api-keys.js'
-import { AppError } from '../errors.js'
 import type { EventOrder } from '../events/order.js'
 import type { PackageEnds } from '../packages/ends.js'
 import type { Store, StoredItem } from '../storage/store.js'
+import { traced } from '../tracing/span.js'
+import type { Concatenations } from '../uploads/concatenations.js'
+import type { Endings } from '../uploads/endings.js'
 import type { Finalizer } from '../uploads/finalize.js'
 import type { Garbage } from '../uploads/garbage.js'
 import type { Intake } from '../uploads/intake.js'
 import type { Purges } from '../uploads/purges.js'
-import type { Records } from '../uploads/records.js'
 import type { WebhookRecords } from '../webhooks/records.js'
-import { isOldEnough, planUpload } from './plan.js'
+import { isOldEnough, planUpload, STRAY_AGE_SECONDS } from './plan.js'
 
 /** Any number, the same in every instance. */
 const SWEEP_LOCK = 7_276_823
@@ -26,7 +27,8 @@ const SHARED_SCAN_SECONDS = 6 * 3600
 const DELIVERIES_KEPT_SECONDS = 30 * 86_400
 
 export interface SweepOptions {
-  records: Records
+  endings: Pick<Endings, 'tellExpiring' | 'findSweepable' | 'commitEnd' | 'deleteTombstone'>
+  concatenations: Pick<Concatenations, 'findServed'>
   intake: Pick<Intake, 'removeAllOf'>
   purges: Pick<Purges, 'purge'>
   packageEnds: PackageEnds
@@ -36,6 +38,7 @@ export interface SweepOptions {
   finalizer: Finalizer
   garbage: Garbage
   store: Store
+  observer?: SweepObserver | undefined
   log: Logger
   databaseUrl: string
   tombstoneTtlSeconds: number
@@ -53,8 +56,17 @@ export interface SweepReport {
   /** Deleted so that they could be restored, which nobody did in time. */
   purged: number
   forgotten: number
+  /** Parts of concatenations that are ready. */
+  served: number
   discarded: number
   strays: number
+}
+
+/** Who wants to know how the sweeps go that come by themselves. Must be quick, and never throw. */
+export interface SweepObserver {
+  /** A sweep came to its end; null: another instance was sweeping. */
+  swept(report: SweepReport | null, milliseconds: number): void
+  failed(): void
 }
 
 /** One line for each thing that is done or would be. */
@@ -66,6 +78,7 @@ export class Sweep {
   #again: NodeJS.Timeout | undefined
   #strayScanAt = Number.NEGATIVE_INFINITY
   #running: Promise<unknown> | null = null
+  #isStopping = false
 
   constructor(options: SweepOptions) {
     this.#options = options
@@ -78,15 +91,31 @@ export class Sweep {
 
   /** A sweep whose trouble is logged, not thrown: it comes again. */
   async runQuietly(): Promise<void> {
-    const { log, store } = this.#options
+    const { log, store, observer } = this.#options
     if (this.#running !== null) return
+    const startedAtMs = performance.now()
     const isScanDue = !store.isShared || performance.now() - this.#strayScanAt >= SHARED_SCAN_SECONDS * 1000
     if (isScanDue) this.#strayScanAt = performance.now()
-    this.#running = this.run({ isDryRun: false, skipsStrays: !isScanDue }, (line) => log.debug(line))
+    const sweeping = traced(
+      'sweep',
+      {},
+      async (span) => {
+        const report = await this.run({ isDryRun: false, skipsStrays: !isScanDue }, (line) => log.debug(line))
+        for (const [what, count] of Object.entries(report ?? {}))
+          span?.setAttribute(`antipasto.sweep.${what}`, count)
+        return report
+      },
+      { isRoot: true },
+    )
+    this.#running = sweeping
       .then((report) => {
+        if (!this.#isStopping) observer?.swept(report, performance.now() - startedAtMs)
         if (report !== null) log.info(report, 'swept')
       })
-      .catch((error: unknown) => log.warn({ err: error }, 'the sweep was interrupted; it comes again'))
+      .catch((error: unknown) => {
+        observer?.failed()
+        log.warn({ err: error }, 'the sweep was interrupted; it comes again')
+      })
       .finally(() => {
         this.#running = null
       })
@@ -99,7 +128,9 @@ export class Sweep {
     this.#again.unref()
   }
 
+  /** Ends a sweep that runs at its next item: it comes again. */
   async stop(): Promise<void> {
+    this.#isStopping = true
     clearTimeout(this.#again)
     await this.#task?.destroy()
     await this.#running
@@ -107,21 +138,29 @@ export class Sweep {
 
   /** @returns null when another instance is sweeping */
   async run(
-    { isDryRun, skipsStrays = false }: { isDryRun: boolean; skipsStrays?: boolean },
+    {
+      isDryRun,
+      skipsStrays = false,
+      strayAgeSeconds = STRAY_AGE_SECONDS,
+    }: { isDryRun: boolean; skipsStrays?: boolean; strayAgeSeconds?: number },
     tell: Tell,
   ): Promise<SweepReport | null> {
     // A session's advisory lock: it goes with the connection, so a sweeper that dies blocks nobody.
     const client = new pg.Client({
       connectionString: this.#options.databaseUrl,
       application_name: 'antipasto sweep',
+      // A database that has gone silent must not keep all later sweeps waiting.
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 60_000,
     })
     client.on('error', () => {})
     await client.connect()
     try {
       const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS locked', [SWEEP_LOCK])
       if (rows[0]?.locked !== true) return null
-      if (!isDryRun) await this.#options.records.tellExpiring(this.#options.expiryNoticeSeconds)
+      if (!isDryRun) await this.#options.endings.tellExpiring(this.#options.expiryNoticeSeconds)
       const uploads = await this.#sweepUploads(isDryRun, tell)
+      const served = await this.#sweepServedParts(isDryRun, tell)
       const packages = await this.#sweepPackages(isDryRun, tell)
       if (!isDryRun) {
         await this.#options.webhooks.forgetOld(DELIVERIES_KEPT_SECONDS)
@@ -129,8 +168,8 @@ export class Sweep {
         await this.#options.apiKeys.forgetOld(this.#options.eventTtlSeconds)
       }
       const discarded = await this.#sweepGarbage(isDryRun, tell)
-      const strays = skipsStrays ? 0 : await this.#sweepStrays(client, isDryRun, tell)
-      return { ...uploads, packages, discarded, strays }
+      const strays = skipsStrays ? 0 : await this.#sweepStrays(client, { isDryRun, strayAgeSeconds }, tell)
+      return { ...uploads, served, packages, discarded, strays }
     } finally {
       await client.end()
     }
@@ -140,13 +179,14 @@ export class Sweep {
     isDryRun: boolean,
     tell: Tell,
   ): Promise<Pick<SweepReport, 'expired' | 'finalized' | 'purged' | 'forgotten'>> {
-    const { records, finalizer, purges, garbage, tombstoneTtlSeconds } = this.#options
+    const { endings, finalizer, purges, garbage, tombstoneTtlSeconds } = this.#options
     const counts = { expired: 0, finalized: 0, purged: 0, forgotten: 0 }
     const seen = new Set<string>()
     for (;;) {
-      const due = await records.findSweepable(tombstoneTtlSeconds, [...seen], BATCH)
+      const due = await endings.findSweepable(tombstoneTtlSeconds, [...seen], BATCH)
       if (due.length === 0) return counts
       for (const upload of due) {
+        if (this.#isStopping) return counts
         seen.add(upload.id)
         const action = planUpload(upload)
         tell(`${action} upload ${upload.id} (${upload.state}, ended ${upload.expiresAt.toISOString()})`)
@@ -157,16 +197,28 @@ export class Sweep {
         if (isDryRun) continue
         if (action === 'expire') {
           // Asked again under the row's lock: it may have been extended, or got its last byte, since it was listed.
-          const ended = await records.commitEnd(upload.id, 'past-end')
+          const ended = await endings.commitEnd(upload.id, 'past-end')
           if (ended !== null) await garbage.empty(ended.discarded)
         } else if (action === 'finalize') await finalizer.resume(upload.id)
         else if (action === 'cancel') {
-          const ended = await records.commitEnd(upload.id, 'abandoned')
+          const ended = await endings.commitEnd(upload.id, 'abandoned')
           if (ended !== null) await garbage.empty(ended.discarded)
         } else if (action === 'purge') await purges.purge(upload.id)
-        else await records.deleteTombstone(upload.id)
+        else await endings.deleteTombstone(upload.id)
       }
     }
+  }
+
+  /** @returns how many */
+  async #sweepServedParts(isDryRun: boolean, tell: Tell): Promise<number> {
+    const { concatenations, finalizer } = this.#options
+    let count = 0
+    for (const { uploadId, partCount } of await concatenations.findServed(BATCH)) {
+      if (this.#isStopping) break
+      tell(`end ${partCount} parts of upload ${uploadId}, which is ready`)
+      count += isDryRun ? partCount : await finalizer.endParts(uploadId)
+    }
+    return count
   }
 
   /** @returns how many expired */
@@ -177,7 +229,7 @@ export class Sweep {
     const due = isDryRun ? await packageEnds.findDue(BATCH) : await packageEnds.expireDue()
     for (const id of due) tell(`expire package ${id}`)
     if (isDryRun) return due.length
-    for (const id of halfDeleted) await intake.removeAllOf(id)
+    for (const id of halfDeleted) if (!this.#isStopping) await intake.removeAllOf(id)
     await packageEnds.forget(tombstoneTtlSeconds)
     return due.length
   }
@@ -192,17 +244,24 @@ export class Sweep {
       const emptied = await garbage.empty(discarded)
       count += emptied
       // What can't be deleted now would be listed for ever.
-      if (emptied < BATCH) return count
+      if (emptied < BATCH || this.#isStopping) return count
     }
   }
 
-  async #sweepStrays(client: pg.Client, isDryRun: boolean, tell: Tell): Promise<number> {
+  async #sweepStrays(
+    client: pg.Client,
+    { isDryRun, strayAgeSeconds }: { isDryRun: boolean; strayAgeSeconds: number },
+    tell: Tell,
+  ): Promise<number> {
     const { store } = this.#options
-    const now = new Date()
+    // Not this process's clock: a step of it by a day would make strays of what is being written.
+    const { rows } = await client.query<{ now: Date }>('SELECT now() AS now')
+    const now = rows[0]?.now ?? new Date(0)
     let batch: StoredItem[] = []
     let count = 0
     for await (const item of store.list()) {
-      if (isOldEnough(item, now)) batch.push(item)
+      if (this.#isStopping) return count
+      if (isOldEnough(item, now, strayAgeSeconds)) batch.push(item)
       if (batch.length < BATCH) continue
       count += await this.#deleteStrays(client, batch, isDryRun, tell)
       batch = []
@@ -228,6 +287,7 @@ export class Sweep {
     const byName = new Map(items.map((item) => [`${item.room} ${item.key}`, item]))
     const strays = [...byName].filter(([name]) => !known.has(name)).map(([, item]) => item)
     for (const { room, key, sizeBytes } of strays) {
+      if (this.#isStopping) break
       tell(`delete ${room} ${key} (${sizeBytes} bytes), which no record knows`)
       if (isDryRun) continue
       if (room === 'temporary') await this.#options.store.deleteTemporary(key)
@@ -251,22 +311,4 @@ async function knownKeys(client: pg.Client, items: StoredItem[]): Promise<Set<st
     [keys],
   )
   return new Set(rows.map((row) => row.known))
-}
-
-/** `npm run sweep [-- --dry-run]`. */
-export async function runSweepCommand(argv: readonly string[], sweep: Sweep, print: Tell): Promise<void> {
-  const isDryRun = argv.includes('--dry-run')
-  if (argv.some((argument) => argument !== '--dry-run')) {
-    throw new AppError('INVALID_INPUT', 'Usage: npm run sweep [-- --dry-run]')
-  }
-  const report = await sweep.run({ isDryRun }, print)
-  if (report === null) {
-    print('Another instance is sweeping now. Nothing was done.')
-    return
-  }
-  const { expired, packages, finalized, purged, forgotten, discarded, strays } = report
-  print(
-    `${isDryRun ? 'Would do' : 'Done'}: ${expired} expired, ${packages} packages expired, ${finalized} finished, ${purged} purged, ${forgotten} tombstones cleared, ` +
-      `${discarded} discarded deleted, ${strays} strays deleted.`,
-  )
 }

@@ -107,7 +107,7 @@ describe('a store that several servers share', () => {
   })
 
   test('keeps what can be restored, half sent or ready, and no tombstone is made of it', async () => {
-    const { intake, records } = instance
+    const { intake, records, endings } = instance
     const owner = uploaderNamed('somebody')
     const begun = await intake.begin(owner, aFile(10), { isHeld: true })
     if (begun.lease === null) throw new Error('A lease was asked for.')
@@ -127,7 +127,7 @@ describe('a store that several servers share', () => {
       purged: 0,
       forgotten: 0,
     })
-    await records.deleteTombstone(ready)
+    await endings.deleteTombstone(ready)
     expect(await records.isAbandoned(half)).toBe(false)
     expect(deleted).toEqual([])
     expect(await intake.restore(half, EVERYONE)).toMatchObject({ state: 'receiving', offsetBytes: 4n })
@@ -147,7 +147,7 @@ describe('a store that several servers share', () => {
     expect(await records.isAbandoned(half)).toBe(false)
     expect(await sweep.run({ isDryRun: false }, () => {})).toMatchObject({ purged: 2 })
     expect(await records.isAbandoned(half)).toBe(true)
-    for (const id of [half, ready]) await records.deleteTombstone(id)
+    for (const id of [half, ready]) await endings.deleteTombstone(id)
     expect(await ground.rows('SELECT id FROM uploads WHERE id = ANY($1)', [[half, ready]])).toEqual([])
   })
 
