@@ -29,10 +29,10 @@ export const longestTtlSeconds = 36_500 * 86_400
 
 export const durationAllowed = 'a whole number with s, m, h or d: 90s, 15m, 12h, 30d (at least 1s)'
 
-export function durationUpTo(mostSeconds: number): z.ZodType<number> {
+export function durationUpTo(mostSeconds: number, leastSeconds = 1): z.ZodType<number> {
   return rule((text) => {
     const seconds = parseDurationSeconds(text)
-    return seconds !== undefined && seconds >= 1 && seconds <= mostSeconds ? seconds : undefined
+    return seconds !== undefined && seconds >= leastSeconds && seconds <= mostSeconds ? seconds : undefined
   })
 }
 

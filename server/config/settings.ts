@@ -36,11 +36,12 @@ import {
   wholeNumber,
   word,
 } from './rules.js'
+import { otlpHeaders, otlpUrl, ratio, SAMPLERS, type TracingFields } from './tracing.js'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /** What the server runs with. Times are whole seconds, sizes whole bytes. */
-export interface Config {
+export interface Config extends TracingFields {
   /** 0: any free port. */
   port: number
   host: string
@@ -114,6 +115,12 @@ export interface Config {
   onReadyUrl: string | undefined
   onReadyTimeoutSeconds: number
   eventTtlSeconds: number
+  /** Undefined: there are no metrics. */
+  metricsToken: string | undefined
+  startTimeoutSeconds: number
+  /** 0: none. */
+  stopDelaySeconds: number
+  stopTimeoutSeconds: number
   /** What a command gets of this server's own environment: PATH and LANG, no secret. */
   commandEnvironment: Readonly<Record<string, string>>
 }
@@ -596,5 +603,91 @@ export const settings: { [Field in keyof Settings]: SettingOf<Settings[Field]> }
     meaning: 'How long events are kept, who deleted, shared and made what among them',
     allowed: durationAllowed,
     rule: durationUpTo(longestTtlSeconds),
+  },
+  metricsToken: {
+    name: 'METRICS_TOKEN',
+    default: undefined,
+    defaultSays: 'none',
+    meaning: 'Token with which Prometheus may read `/metrics`; without one there are no metrics',
+    allowed: 'at least 16 characters without spaces',
+    isSecret: true,
+    rule: z.string().regex(/^[\x21-\x7e]{16,}$/, { error: 'it is shorter, or has other characters' }),
+  },
+  startTimeoutSeconds: {
+    name: 'START_TIMEOUT',
+    default: '60s',
+    meaning: 'How long the start waits for a database and an S3 server that don’t answer yet',
+    allowed: `${durationAllowed}, and at most 1d`,
+    rule: durationUpTo(86_400),
+  },
+  stopDelaySeconds: {
+    name: 'STOP_DELAY',
+    default: '0s',
+    meaning:
+      'How long after SIGTERM requests are still taken while `/readyz` says 503: longer than your balancer needs to notice',
+    allowed: `${durationAllowed.replace('1s', '0s')}, and at most 1h`,
+    rule: durationUpTo(3_600, 0),
+  },
+  stopTimeoutSeconds: {
+    name: 'STOP_TIMEOUT',
+    default: '20s',
+    meaning:
+      'How long running requests may take to end then; uploads are paused after a quarter of it, downloads cut at its end',
+    allowed: `${durationAllowed}, and at most 1d`,
+    rule: durationUpTo(86_400),
+  },
+  otelDisabled: {
+    name: 'OTEL_SDK_DISABLED',
+    default: 'false',
+    meaning: 'Traces nothing, whatever else is set',
+    allowed: 'true or false',
+    rule: truth,
+  },
+  otlpEndpoint: {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: undefined,
+    defaultSays: 'none',
+    meaning: 'OpenTelemetry collector, to whose `/v1/traces` traces are sent; without one nothing is traced',
+    allowed: 'an http or https URL without query and password, as http://localhost:4318',
+    rule: rule(otlpUrl),
+  },
+  otlpTracesEndpoint: {
+    name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    default: undefined,
+    defaultSays: 'none',
+    meaning: 'The same as the whole URL, where it is another one',
+    allowed: 'an http or https URL without query and password, as http://localhost:4318/v1/traces',
+    rule: rule(otlpUrl),
+  },
+  otlpHeaders: {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: undefined,
+    defaultSays: 'none',
+    meaning: 'Headers for the collector, its key for example',
+    allowed: 'name=value, separated by commas; values percent-encoded',
+    isSecret: true,
+    rule: rule(otlpHeaders),
+  },
+  otelServiceName: {
+    name: 'OTEL_SERVICE_NAME',
+    default: 'antipasto',
+    meaning: 'What this server is called in traces',
+    allowed: 'the name without spaces',
+    rule: word,
+  },
+  tracesSampler: {
+    name: 'OTEL_TRACES_SAMPLER',
+    default: 'parentbased_always_on',
+    meaning:
+      'Which requests are traced; `parentbased_…` does as the caller says in `traceparent`, if it says',
+    allowed: SAMPLERS.join(', '),
+    rule: z.enum(SAMPLERS),
+  },
+  tracesSampledRatio: {
+    name: 'OTEL_TRACES_SAMPLER_ARG',
+    default: '1',
+    meaning: 'Share of the requests that `traceidratio` and `parentbased_traceidratio` trace',
+    allowed: 'a number from 0 to 1',
+    rule: rule(ratio),
   },
 }

@@ -6,3 +6,8 @@
 export function withoutHost(target: string): string {
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/^[/\\]+/, '/')
 }
+
+/** A request's path alone, without its host and its query. */
+export function pathOf(target: string): string {
+  return withoutHost(target).replace(/[?#].*$/s, '')
+}

@@ -27,15 +27,18 @@ export interface LogOptions {
   level: string
   /** Standard output when absent. */
   destination?: DestinationStream
+  /** What every line gets besides: which trace it belongs to. */
+  mixin?: (() => object) | undefined
 }
 
-export function createLog({ level, destination }: LogOptions): Log {
+export function createLog({ level, destination, mixin }: LogOptions): Log {
   const options = {
     level,
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: shownError },
+    ...(mixin === undefined ? {} : { mixin }),
     // Not pino's `redact`: it knows places, and secrets are in the words of errors above all. It would also cost more.
     hooks: { streamWrite: (line: string) => withoutControls(withoutSecrets(line)) },
   }
@@ -98,8 +101,11 @@ function agentOf(req: Request): string | undefined {
   return agent === undefined ? undefined : shortened(agent, MOST_AGENT_LENGTH)
 }
 
+/** What is asked every few seconds, whether anything happens or not. */
+const PROBES = new Set(['/healthz', '/readyz', '/metrics'])
+
 function isProbe(req: Request, res: Response): boolean {
-  return res.statusCode === 200 && (req.path === '/healthz' || req.path === '/readyz')
+  return res.statusCode === 200 && PROBES.has(req.path)
 }
 
 function uploadIdIn(url: string): string | undefined {

@@ -179,7 +179,7 @@ describe('the sweep', () => {
     expect(wouldDo).toContain(`delete temporary ${oldTemporary} (3 bytes), which no record knows`)
     expect(wouldDo).toContain(`delete object ${oldObject} (7 bytes), which no record knows`)
     expect(wouldDo).toMatch(
-      /Would do: 0 expired, 0 packages expired, 0 finished, 0 purged, 0 tombstones cleared, 0 discarded deleted, 2 strays/,
+      /Would do: 0 expired, 0 packages expired, 0 finished, 0 purged, 0 tombstones cleared, 0 parts of what is whole deleted, 0 discarded deleted, 2 strays/,
     )
     expect(await storedFiles(server.dataDir)).toEqual(before)
 
