@@ -5,13 +5,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cephConfiguration } from './ceph-configuration.js'
+import { findLastingPort } from './free-port.js'
 import { killAll } from './kill.js'
-import type { S3Server } from './s3.js'
+import type { S3Server } from './s3-bucket.js'
 
 export interface Radosgw extends S3Server {
   /**
@@ -21,6 +21,8 @@ export interface Radosgw extends S3Server {
   killGateway(): Promise<void>
   /** Starts a gateway on the same port; returns when it answers, some 0.2 s later. */
   startGateway(): Promise<void>
+  /** Another user, who owns nothing and may do nothing yet. */
+  addUser(uid: string, keys: Pick<S3Server, 'accessKey' | 'secretKey'>): Promise<void>
   /** Ends all of it and removes its folder; idempotent. */
   stop(): Promise<void>
 }
@@ -44,7 +46,7 @@ let started = 0
 export async function startRadosgw(): Promise<Radosgw> {
   started += 1
   const folder = path.join(tmpdir(), `antipasto-s3-${process.pid}-${started}-${Date.now()}`)
-  const port = await findFreePort()
+  const port = await findLastingPort()
   const endpoint = `http://127.0.0.1:${port}`
   const server: Radosgw = {
     endpoint,
@@ -52,12 +54,13 @@ export async function startRadosgw(): Promise<Radosgw> {
     ...CREDENTIALS,
     killGateway: () => kill(folder, 'radosgw'),
     startGateway: () => startGateway(folder, endpoint),
+    addUser: (uid, keys) => addUser(folder, uid, keys),
     stop: () => remove(folder),
   }
   try {
     await startCluster(folder, port)
     await server.startGateway()
-    await createUser(folder)
+    await addUser(folder, 'test', CREDENTIALS)
     return server
   } catch (error) {
     const logs = await readLogs(folder)
@@ -76,7 +79,7 @@ export async function removeLeftRadosgws(): Promise<void> {
 
 async function startCluster(folder: string, gatewayPort: number): Promise<void> {
   for (const name of ['mon', 'osd', 'rgw', 'log']) await mkdir(path.join(folder, name), { recursive: true })
-  const monitorPort = await findFreePort()
+  const monitorPort = await findLastingPort()
   await writeFile(configurationOf(folder), cephConfiguration({ folder, gatewayPort, monitorPort }))
   const monitorMap = path.join(folder, 'monitor-map')
   await run(folder, 'monmaptool', ['--create', '--addv', 'a', `[v2:127.0.0.1:${monitorPort}]`, monitorMap])
@@ -103,13 +106,16 @@ async function startGateway(folder: string, endpoint: string): Promise<void> {
   throw new Error('The gateway is not ready.')
 }
 
-async function createUser(folder: string): Promise<void> {
-  const { accessKey, secretKey } = CREDENTIALS
+async function addUser(
+  folder: string,
+  uid: string,
+  { accessKey, secretKey }: Pick<S3Server, 'accessKey' | 'secretKey'>,
+): Promise<void> {
   await run(folder, 'radosgw-admin', [
     'user',
     'create',
-    '--uid=test',
-    '--display-name=test',
+    `--uid=${uid}`,
+    `--display-name=${uid}`,
     `--access-key=${accessKey}`,
     `--secret-key=${secretKey}`,
   ])
@@ -178,24 +184,4 @@ async function readLogs(folder: string): Promise<string> {
     names.map(async (name) => `${name}:\n${(await readFile(path.join(logs, name), 'utf8')).slice(-2000)}`),
   )
   return tails.join('\n')
-}
-
-/**
- * A port for a daemon that is started and killed while others connect to it. Below those from which the kernel takes
- * the near end of a connection: from there another test might take the port of a killed gateway, or a client that tries
- * again and again might get connected to itself.
- */
-async function findFreePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const probe = net.createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => resolve(false))
-      probe.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!isFree) continue
-    probe.close()
-    await once(probe, 'close')
-    return port
-  }
 }

@@ -30,8 +30,10 @@ export interface HeldAnswer extends Held {
 export interface S3Proxy {
   /** `http://127.0.0.1:PORT`: the endpoint for clients, who sign for it. */
   readonly url: string
-  /** What happens to requests that match. Of several rules for a request the oldest counts. */
-  on(match: Match, action: Action): void
+  /** What happens to requests that match, until the answered function is called. Of several rules the oldest counts. */
+  on(match: Match, action: Action): () => void
+  /** Breaks every connection of clients; new ones can be made. */
+  cut(): void
   /** S3 does it at once; its answer waits. */
   hold(match: Match): HeldAnswer
   /** Never answered, and S3 never hears of it; `reached` when the request is here as a whole. */
@@ -86,13 +88,18 @@ export async function startS3Proxy(endpoint: string): Promise<S3Proxy> {
     return rule?.action ?? forwards
   }
 
-  function on(match: Match, action: Action): void {
-    rules.push(new Rule(match, action))
+  function on(match: Match, action: Action): () => void {
+    const rule = new Rule(match, action)
+    rules.push(rule)
+    return () => {
+      rules = rules.filter((each) => each !== rule)
+    }
   }
 
   return {
     url: `http://127.0.0.1:${port}`,
     on,
+    cut: () => server.closeAllConnections(),
     hold(match) {
       const reached = deferred()
       const released = deferred()

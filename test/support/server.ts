@@ -9,10 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../../server/database/embedded.js'
 import { createTestDatabase, type TestDatabase } from './database.js'
-import { findFreePort } from './free-port.js'
+import { findLastingPort } from './free-port.js'
 
 export interface TestServerOptions {
-  /** Settings over the defaults below. */
+  /** Settings over the defaults below; with a DATABASE_URL, that is used and no database made. */
   readonly env?: Readonly<Record<string, string>>
   /** Default: a new folder, removed by `dispose`. */
   readonly dataDir?: string
@@ -53,8 +53,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-server-'))
   const dataDir = options.dataDir ?? path.join(folder, 'data')
   await mkdir(dataDir, { recursive: true })
-  const database = options.embedded ? undefined : await createTestDatabase()
-  const server = new ServerProcess(options, folder, dataDir, await findFreePort(), database)
+  const isDatabaseGiven = options.embedded === true || options.env?.DATABASE_URL !== undefined
+  const database = isDatabaseGiven ? undefined : await createTestDatabase()
+  const server = new ServerProcess(options, folder, dataDir, await findLastingPort(), database)
   try {
     await server.restart()
   } catch (error) {
@@ -88,7 +89,7 @@ class ServerProcess implements TestServer {
     this.#port = port
     this.#database = database
     this.dataDir = dataDir
-    this.databaseUrl = database?.databaseUrl
+    this.databaseUrl = database?.databaseUrl ?? options.env?.DATABASE_URL
     this.url = `http://127.0.0.1:${port}`
   }
 
