@@ -60,3 +60,11 @@ test('a limit is missed at its bound', () => {
   expect(judge(limit, [sample('memory', 'ours', 399)])?.outcome).toBe('met')
   expect(judge(limit, [sample('memory', 'ours', 400)])?.outcome).toBe('missed')
 })
+
+test('a floor is met at its bound', () => {
+  const floor: Aim = { kind: 'floor', metric: 'fairness', atLeast: 0.5 }
+  expect(judge(floor, [sample('fairness', 'ours', 0.5)])?.outcome).toBe('met')
+  expect(judge(floor, [sample('fairness', 'ours', 0.49), sample('fairness', 'bare', 1)])?.outcome).toBe(
+    'missed',
+  )
+})

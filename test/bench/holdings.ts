@@ -22,6 +22,8 @@ export interface Holdings {
   expectStored(uploadPath: string, sent: Content): Promise<void>
   /** Where the content can be fetched without a credential. Local stores only. */
   downloadPath(uploadPath: string): Promise<string>
+  /** The file that has the content. Local stores only. */
+  storedFile(uploadPath: string): string
   remove(uploadPath: string): Promise<void>
 }
 
@@ -33,11 +35,14 @@ interface Owner {
 
 /** Ours is believed its report, which it hashed as the bytes came; the stock stores' files are read. */
 export function localHoldings(owner: Owner, directory: string): Holdings {
+  const folder = owner.name === 'ours' ? join(directory, 'data', 'store', 'objects') : directory
+  const storedFile = (uploadPath: string): string => join(folder, basename(uploadPath))
   return {
+    storedFile,
     expectStored: async (uploadPath, sent) => {
       await expectReported(owner, uploadPath, sent)
       if (owner.name === 'ours') return
-      const file = createReadStream(join(directory, basename(uploadPath)), { highWaterMark: 1024 * 1024 })
+      const file = createReadStream(storedFile(uploadPath), { highWaterMark: 1024 * 1024 })
       expectSha256(owner.name, uploadPath, await sha256OfStream(file), sent)
     },
     downloadPath: async (uploadPath) => {
@@ -71,6 +76,9 @@ export function s3Holdings(owner: Owner, place: S3Place): Holdings {
     },
     downloadPath: async () => {
       throw new Error('Downloads are measured on local stores only.')
+    },
+    storedFile: () => {
+      throw new Error('What is on S3 is no file.')
     },
     remove: async (uploadPath) => {
       if (owner.name === 'ours') return removeByRequest(owner, uploadPath)

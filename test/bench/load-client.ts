@@ -26,6 +26,10 @@ export class LoadClient {
     this.#child.on('exit', (code) => this.#fail(new Error(`The load process ended with code ${code}.`)))
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Rejects when the server refused, cut the connection or answered something unexpected. */
   perform<K extends LoadKind>(kind: K, task: LoadTasks[K]['task']): Promise<LoadTasks[K]['result']> {
     const id = ++this.#lastId

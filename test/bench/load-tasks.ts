@@ -33,6 +33,15 @@ export interface ParallelTask {
   readonly seeds: readonly number[]
 }
 
+export interface QueueTask {
+  readonly targets: readonly Target[]
+  readonly sizeBytes: number
+  /** One upload for each seed: whichever server is done with one takes the next. */
+  readonly seeds: readonly number[]
+  /** So many uploads at once on each server. */
+  readonly connectionCount: number
+}
+
 export interface SmallFilesTask {
   readonly target: Target
   readonly sizeBytes: number
@@ -86,6 +95,7 @@ export interface FollowResult extends ManyResult {
 export interface LoadTasks {
   upload: { task: UploadTask; result: UploadResult }
   parallel: { task: ParallelTask; result: ParallelResult }
+  queue: { task: QueueTask; result: ManyResult }
   smallFiles: { task: SmallFilesTask; result: ManyResult }
   download: { task: DownloadTask; result: DownloadResult }
   follow: { task: FollowTask; result: FollowResult }

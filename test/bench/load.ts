@@ -14,6 +14,7 @@ import type {
   ManyResult,
   ParallelResult,
   ParallelTask,
+  QueueTask,
   SmallFilesTask,
   Target,
   UploadResult,
@@ -42,6 +43,8 @@ function perform(request: LoadRequest): Promise<LoadTasks[LoadRequest['kind']]['
       return upload(request.task)
     case 'parallel':
       return uploadInParallel(request.task)
+    case 'queue':
+      return uploadFromQueue(request.task)
     case 'smallFiles':
       return sendSmallFiles(request.task)
     case 'download':
@@ -94,6 +97,22 @@ async function uploadInParallel({ targets, sizeBytes, seeds }: ParallelTask): Pr
     elapsedMs: performance.now() - startedAtMs,
     uploadMs: results.map((result) => result.elapsedMs),
   }
+}
+
+async function uploadFromQueue(task: QueueTask): Promise<ManyResult> {
+  const { targets, sizeBytes, seeds, connectionCount } = task
+  const paths: string[] = []
+  // The iterator is shared: what is free takes the next one.
+  const queue = seeds.entries()
+  const runOn = async (target: Target): Promise<void> => {
+    for (const [index, seed] of queue) {
+      paths[index] = (await upload({ target, sizeBytes, seed, untilReady: false })).path
+    }
+  }
+  const places = targets.flatMap((target) => Array.from({ length: connectionCount }, () => target))
+  const startedAtMs = performance.now()
+  await Promise.all(places.map(runOn))
+  return { paths, elapsedMs: performance.now() - startedAtMs }
 }
 
 /** Creation-with-upload for every file. All requests are made before the clock starts. */

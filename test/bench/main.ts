@@ -1,14 +1,17 @@
 // `npm run bench`: three servers side by side, interleaved round by round, on each kind of store. Prints tables, writes every
-// sample as JSON.
+// sample as JSON, and on demand a picture and CPU profiles.
 // Linux only: it reads memory from /proc.
 
-import { chmod, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { aimsOf, judge, type Verdict } from './aims.js'
+import { aimsOf, judge } from './aims.js'
 import { LoadClient } from './load-client.js'
 import { describeMachine, type Machine } from './machine.js'
 import { type BenchOptions, type FlagSet, readOptions, usage } from './options.js'
+import { drawPicture } from './picture/picture.js'
+import { ProfileFolder } from './profile/folder.js'
+import type { Results, Run } from './results.js'
 import { bigFile } from './rows/big-file.js'
 import { cliBigFile, cliMemory, cliSmallFiles } from './rows/cli.js'
 import { digestState } from './rows/digest-state.js'
@@ -36,17 +39,15 @@ const storeTitles: Readonly<Record<StoreName, string>> = {
   's3-sink': 'On an S3 that throws the bytes away',
   s3: 'On a real S3 server',
 }
-/** One big upload at a time, beside what PostgreSQL and the ext4 journal need. */
+/** One big upload at a time, or the crowd, beside what PostgreSQL and the ext4 journal need. */
 const ROOM_FACTOR = 3
-
-interface Run {
-  readonly store: StoreName
-  readonly flags: string
-  readonly samples: readonly Sample[]
-  readonly verdicts: readonly Verdict[]
-}
+const CROWD_ROOM_FACTOR = 1.5
 
 const options = readOptionsOrExit()
+if (options.drawFiles.length > 0) {
+  await draw(await readResults(options.drawFiles))
+  process.exit()
+}
 const parentDirectory = process.env.BENCH_DIR ?? tmpdir()
 await mkdir(parentDirectory, { recursive: true })
 const directory = await mkdtemp(join(resolve(parentDirectory), 'antipasto-bench-'))
@@ -55,6 +56,8 @@ const running: BenchServer[] = []
 let placing: Promise<S3Place | null> = Promise.resolve(null)
 let cleaning: Promise<void> | undefined
 const load = new LoadClient()
+const profiles =
+  options.profileDirectory === null ? undefined : await ProfileFolder.open(options.profileDirectory)
 let seed = 0
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -70,11 +73,17 @@ try {
   const machine = await describeMachine(directory)
   printMachine(machine)
   const runs: Run[] = []
+  const results: Results = { machine, options, runs }
   for (const store of options.storeNames) {
-    for (const flagSet of options.flagSets) runs.push(...(await measureOn(store, flagSet)))
+    for (const flagSet of options.flagSets) {
+      runs.push(...(await measureOn(store, flagSet)))
+      // It may take an hour: what was measured stays, however it ends.
+      await writeFile(options.jsonFile, `${JSON.stringify(results, null, 2)}\n`)
+    }
   }
-  await writeFile(options.jsonFile, `${JSON.stringify({ machine, options, runs }, null, 2)}\n`)
   console.log(`\nEvery sample is in ${options.jsonFile}.`)
+  await draw(results)
+  if (profiles !== undefined) console.log(`\nWhat cost most:\n${await profiles.summary()}`)
 } catch (error) {
   // After a signal everything fails.
   if (cleaning === undefined)
@@ -114,7 +123,7 @@ async function measure(
 ): Promise<Run> {
   const serverOptions = (name: string) => {
     const title = `${name}-${store}-${runningTitle(flagSet)}`
-    return { directory: join(directory, title), v8Flags: flagSet.v8Flags, place: storePlace }
+    return { directory: join(directory, title), v8Flags: flagSet.v8Flags, place: storePlace, profiles }
   }
   for (const name of options.serverNames) running.push(await startServer(name, serverOptions(name)))
   const servers = [...running]
@@ -126,6 +135,7 @@ async function measure(
   for (let round = 0; round <= options.roundCount; round++) {
     for (const row of rows) {
       console.error(`${store}, ${flagSet.title}: round ${round} of ${options.roundCount}, ${row.name}`)
+      profiles?.begin(`${store}-${runningTitle(flagSet)}-${row.name}`)
       const measured = await row.run({
         round,
         servers: rotated(servers, round),
@@ -166,11 +176,28 @@ function readOptionsOrExit(): BenchOptions {
 
 async function expectRoom(): Promise<void> {
   const { bavail, bsize } = await statfs(directory)
-  const neededBytes = options.workload.bigBytes * ROOM_FACTOR
+  const { bigBytes, crowdBytes, crowdCount } = options.workload
+  const neededBytes = Math.max(bigBytes * ROOM_FACTOR, crowdBytes * crowdCount * CROWD_ROOM_FACTOR)
   if (bavail * bsize >= neededBytes) return
   throw new Error(
     `The bench needs ${neededBytes} bytes free in ${directory}: set BENCH_DIR to a larger folder.`,
   )
+}
+
+/** What several runs of the bench wrote, on the machine and with the options of the first. */
+async function readResults(files: readonly string[]): Promise<Results> {
+  const all = await Promise.all(
+    files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as Results),
+  )
+  const [first] = all
+  if (first === undefined) throw new Error('There are no results to draw.')
+  return { ...first, runs: all.flatMap(({ runs }) => runs) }
+}
+
+async function draw(results: Results): Promise<void> {
+  if (options.svgFile === null) return
+  await writeFile(options.svgFile, drawPicture(results))
+  console.log(`The picture is ${options.svgFile}.`)
 }
 
 function printMachine({

@@ -24,21 +24,32 @@ export async function residentBytes(pid: number): Promise<number> {
  * Proportional, not resident: their shared buffers count once, not once for each process.
  */
 export async function postgresBytes(directory: string): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const sizes = await Promise.all(pids.map((pid) => postgresProcessBytes(pid, directory)))
+  const sizes = await Promise.all((await postgresPids(directory)).map(proportionalBytes))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-async function postgresProcessBytes(pid: string, directory: string): Promise<number> {
+/** The PostgreSQL processes that work in a folder under `directory`. */
+export async function postgresPids(directory: string): Promise<readonly number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const areOfDirectory = await Promise.all(pids.map((pid) => isPostgresOf(pid, directory)))
+  return pids.filter((_, index) => areOfDirectory[index])
+}
+
+async function isPostgresOf(pid: number, directory: string): Promise<boolean> {
   try {
-    if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() !== 'postgres') return 0
+    if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() !== 'postgres') return false
     // Every process of a PostgreSQL server has its data folder as its working directory.
-    if (!(await readlink(`/proc/${pid}/cwd`)).startsWith(directory + sep)) return 0
-    return kibibytesOf(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'), 'Pss') * 1024
+    return (await readlink(`/proc/${pid}/cwd`)).startsWith(directory + sep)
   } catch {
     // It ended meanwhile, or belongs to somebody else.
-    return 0
+    return false
   }
+}
+
+async function proportionalBytes(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => undefined)
+  // It ended meanwhile.
+  return text ? kibibytesOf(text, 'Pss') * 1024 : 0
 }
 
 function kibibytesOf(text: string, field: string): number {

@@ -8,10 +8,10 @@ export const STORE_NAMES = ['local', 's3-sink', 's3'] as const
 export type StoreName = (typeof STORE_NAMES)[number]
 
 /**
- * `send` stands for the stock way to serve a file, in the bare server's process; `pair` for two of ours; `push` for
- * `antipasto push` and `loop` for tus-js-client one file at a time, both on ours.
+ * `send` stands for the stock way to serve a file, in the bare server's process, and `nginx` for NGINX on the file that ours
+ * stored; `pair` for two of ours; `push` for `antipasto push` and `loop` for tus-js-client one file at a time, both on ours.
  */
-export type Contender = ServerName | 'send' | 'pair' | 'push' | 'loop'
+export type Contender = ServerName | 'send' | 'nginx' | 'pair' | 'push' | 'loop'
 
 export interface Sample {
   /** A Metric's id. */
@@ -26,7 +26,7 @@ export interface Sample {
 export interface Metric {
   readonly id: string
   readonly title: string
-  readonly unit: 'MiB/s' | 'files/s' | 'ms' | 'µs' | 'MB' | 'requests' | '×' | '%'
+  readonly unit: 'MiB/s' | 'files/s' | 'ms' | 'µs' | 'MB' | 'requests' | '×' | '%' | 's'
 }
 
 /** How much work a round does. */
@@ -37,12 +37,13 @@ export interface Workload {
   readonly smallFileConnectionCount: number
   readonly parallelCount: number
   readonly parallelBytes: number
-  /** On S3: more at once than a server has memory to buffer. */
+  /** More at once than a server has memory to buffer. */
   readonly crowdCount: number
   readonly crowdBytes: number
-  /** On S3: for one server, and for two. */
+  /** On S3, for one server and for two: how many, how big, and how many at once on each server. */
   readonly instancesCount: number
   readonly instancesBytes: number
+  readonly instancesConnectionCount: number
   /** Sizes whose time from last byte to `ready` is measured, besides the big one. */
   readonly readyBytes: readonly number[]
   readonly eventReaderCount: number
@@ -67,10 +68,11 @@ export const fullWorkload: Workload = {
   smallFileConnectionCount: 32,
   parallelCount: 8,
   parallelBytes: 128 * MIB,
-  crowdCount: 100,
-  crowdBytes: 32 * MIB,
-  instancesCount: 16,
-  instancesBytes: 64 * MIB,
+  crowdCount: 200,
+  crowdBytes: 16 * MIB,
+  instancesCount: 48,
+  instancesBytes: 32 * MIB,
+  instancesConnectionCount: 4,
   readyBytes: [MIB, 64 * MIB],
   eventReaderCount: 500,
   eventsPerSecond: 50,
@@ -88,6 +90,7 @@ export const quickWorkload: Workload = {
   bigBytes: 256 * MIB,
   smallFileCount: 500,
   parallelBytes: 32 * MIB,
+  crowdBytes: 8 * MIB,
   instancesBytes: 16 * MIB,
   cliSmallFileCount: 2000,
   cliBigBytes: 512 * MIB,
@@ -112,16 +115,23 @@ export function metricsOf(workload: Workload, store: StoreName): readonly Metric
     { id: 'bigfile', title: `one ${big} PATCH`, unit: 'MiB/s' },
     { id: 'parallel', title: `${parallel} at once`, unit: 'MiB/s' },
     { id: 'crowd', title: `${crowd} at once`, unit: 'MiB/s' },
-    { id: 'fairness.parallel', title: `${parallel}, slowest / mean`, unit: '×' },
-    { id: 'fairness.crowd', title: `${crowd}, slowest / mean`, unit: '×' },
+    { id: 'fairness.parallel', title: `${parallel}, the slowest's rate / the mean`, unit: '×' },
+    { id: 'fairness.crowd', title: `${crowd}, the slowest's rate / the mean`, unit: '×' },
     { id: 'smallfiles', title: `${small}, ${workload.smallFileConnectionCount} at once`, unit: 'files/s' },
-    { id: 'instances', title: `${instances} at once`, unit: 'MiB/s' },
+    {
+      id: 'instances',
+      title: `${instances}, a core for each server, or half of one`,
+      unit: 'MiB/s',
+    },
     { id: 'busy.instances', title: `all cores busy, ${instances}`, unit: '%' },
     { id: 'download', title: `${big} download`, unit: 'MiB/s' },
     { id: 'answer', title: `last byte to answer, ${big}`, unit: 'ms' },
     ...[...workload.readyBytes, workload.bigBytes].map((sizeBytes): Metric => {
       return { id: readyMetric(sizeBytes), title: `${untilReady}, ${sizeText(sizeBytes)}`, unit: 'ms' }
     }),
+    { id: 'processor.bigfile', title: `processor time, ${big} PATCH`, unit: 's' },
+    { id: 'processor.smallfiles', title: 'processor time, a small file', unit: 'ms' },
+    { id: 'postgres-processor.smallfiles', title: "PostgreSQL's processor time, a small file", unit: 'ms' },
     { id: 'loop.bigfile', title: `event-loop delay p99, ${big} PATCH`, unit: 'ms' },
     { id: 'loop-max.bigfile', title: `event-loop delay max, ${big} PATCH`, unit: 'ms' },
     { id: 'loop.parallel', title: `event-loop delay p99, ${parallel}`, unit: 'ms' },

@@ -4,13 +4,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { chmod, mkdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../../server/database/embedded.js'
+import { findFreePort } from '../support/free-port.js'
 import { type Holdings, localHoldings, s3Holdings } from './holdings.js'
 import type { Target } from './load-tasks.js'
-import type { LoopDelay } from './probe.js'
+import type { LoopDelay, ProbeAnswer, ProbeQuestion } from './probe.js'
+import type { ProfileFolder } from './profile/folder.js'
 import type { S3Place } from './s3-place.js'
 
 export type ServerName = 'bare' | 'digests' | 'ours'
@@ -39,6 +40,8 @@ export interface ServerOptions {
   readonly place: S3Place | null
   /** For ours: another database than its embedded one. */
   readonly databaseUrl?: string
+  /** Where `profiled` leaves what it saw. */
+  readonly profiles?: ProfileFolder | undefined
 }
 
 export interface BenchServer extends Holdings {
@@ -50,6 +53,8 @@ export interface BenchServer extends Holdings {
   readonly tempDirectory: string
   startLoopDelay(): void
   stopLoopDelay(): Promise<LoopDelay>
+  /** Runs `work`, under a CPU profile when the bench takes any. */
+  profiled<T>(work: () => Promise<T>): Promise<T>
   /** What it has printed so far. */
   printed(): Promise<string>
   stop(): Promise<void>
@@ -63,7 +68,7 @@ export async function startServer(name: ServerName, options: ServerOptions): Pro
   await mkdir(tempDirectory, { recursive: true })
   // As every temporary folder: the embedded PostgreSQL may run as another user.
   await chmod(tempDirectory, 0o1777)
-  const port = await freePort()
+  const port = await findFreePort()
   const child = name === 'ours' ? forkOurs(port, options) : forkStock(name, port, options)
   // A question to a server that was stopped: the bench is ending.
   child.on('error', () => {})
@@ -139,9 +144,16 @@ function describeServer(
   name: ServerName,
   port: number,
   child: ChildProcess,
-  { directory, tempDirectory, place }: ServerOptions & { tempDirectory: string },
+  { directory, tempDirectory, place, profiles }: ServerOptions & { tempDirectory: string },
 ): BenchServer {
   if (child.pid === undefined) throw new Error(`${name} has no process.`)
+  const tell = (question: ProbeQuestion) => child.send(question)
+  const ask = async (question: ProbeQuestion): Promise<ProbeAnswer> => {
+    const answer = once(child, 'message')
+    tell(question)
+    const [message] = await answer
+    return message as ProbeAnswer // probe.ts sends nothing else.
+  }
   const authorization = `Bearer ${API_KEY}`
   const headers = { Authorization: authorization, 'Tus-Resumable': '1.0.0' }
   const owner = { name, origin: `http://127.0.0.1:${port}`, headers }
@@ -153,12 +165,21 @@ function describeServer(
     directory,
     tempDirectory,
     startLoopDelay: () => {
-      child.send('loop-delay-start')
+      tell({ kind: 'loop-delay-start' })
     },
     stopLoopDelay: async () => {
-      child.send('loop-delay-stop')
-      const [delay] = await once(child, 'message')
-      return delay as LoopDelay // probe.ts sends nothing else.
+      const answer = await ask({ kind: 'loop-delay-stop' })
+      if ('loopDelay' in answer) return answer.loopDelay
+      throw new Error(`${name} did not tell its loop's delay: ${JSON.stringify(answer)}`)
+    },
+    profiled: async (work) => {
+      if (profiles === undefined) return work()
+      await ask({ kind: 'profile-start' })
+      const result = await work()
+      const answer = await ask({ kind: 'profile-stop', prefix: profiles.prefixFor(name) })
+      if (!('profileFiles' in answer)) throw new Error(`${name} has no profile: ${JSON.stringify(answer)}`)
+      profiles.add(name, answer.profileFiles)
+      return result
     },
     printed: () => readFile(logFileOf(directory), 'utf8'),
     stop: () => stop(child),
@@ -184,15 +205,4 @@ async function stop(child: ChildProcess): Promise<void> {
   const tooLong = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
   await exited
   clearTimeout(tooLong)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port.')
-  return address.port
 }

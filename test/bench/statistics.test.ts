@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { median, pairedRatios, rotated, spreadOf } from './statistics.js'
+import { median, pairedRatios, rotated, slowestToMeanRate, spreadOf } from './statistics.js'
 
 describe('median', () => {
   test.each([
@@ -55,5 +55,19 @@ describe('rotation', () => {
 
   test('of nothing is nothing', () => {
     expect(rotated([], 3)).toEqual([])
+  })
+})
+
+describe('the slowest rate over the mean', () => {
+  test.each([
+    [[5, 5, 5], 1],
+    [[1, 2], 2 / 3],
+    [[2, 4, 4], 0.75],
+  ])('of times %j is %d', (elapsedMs, expected) => {
+    expect(slowestToMeanRate(elapsedMs)).toBeCloseTo(expected)
+  })
+
+  test('of nothing is refused', () => {
+    expect(() => slowestToMeanRate([])).toThrow(RangeError)
   })
 })

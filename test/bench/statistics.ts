@@ -39,6 +39,18 @@ export function pairedRatios(
   })
 }
 
+/**
+ * The slowest one's rate over the mean of all rates, of equal pieces of work that took so long: 1 when all end together.
+ *
+ * Work that waits for other work shows: of two pieces done one after the other, the second has two thirds of the mean.
+ * Throws RangeError for no times.
+ */
+export function slowestToMeanRate(elapsedMs: readonly number[]): number {
+  if (elapsedMs.length === 0) throw new RangeError('No work has no rate.')
+  const rates = elapsedMs.map((each) => 1 / each)
+  return Math.min(...rates) / (rates.reduce((sum, rate) => sum + rate, 0) / rates.length)
+}
+
 /** The items, starting with another one in each round, so that no server always goes first. */
 export function rotated<T>(items: readonly T[], round: number): T[] {
   const start = items.length === 0 ? 0 : round % items.length

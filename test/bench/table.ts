@@ -10,6 +10,7 @@ const contenders: readonly { readonly name: Contender; readonly title: string }[
   { name: 'ours', title: 'antipasto' },
   { name: 'pair', title: 'two antipasto' },
   { name: 'send', title: 'send' },
+  { name: 'nginx', title: 'NGINX' },
   { name: 'push', title: 'antipasto push' },
   { name: 'loop', title: 'tus-js-client, one at a time' },
 ]
@@ -34,7 +35,9 @@ export function renderVerdicts(metrics: readonly Metric[], verdicts: readonly Ve
   const rows = verdicts.map(({ aim, spread, outcome }) => {
     const metric = metrics.find(({ id }) => id === aim.metric)
     const subject =
-      aim.kind === 'ratio' ? `${metric?.title}: ${titleOf(aim.of)} / ${titleOf(aim.against)}` : metric?.title
+      aim.kind === 'ratio'
+        ? `${metric?.title}: ${contenderTitle(aim.of)} / ${contenderTitle(aim.against)}`
+        : metric?.title
     return [
       subject ?? aim.metric,
       spreadText(spread),
@@ -47,11 +50,13 @@ export function renderVerdicts(metrics: readonly Metric[], verdicts: readonly Ve
 
 function aimText(aim: Aim, metric: Metric | undefined): string {
   if (aim.kind === 'ratio') return `≥ ${figure(aim.atLeast)} ×`
+  if (aim.kind === 'floor') return `≥ ${figure(aim.atLeast)} ${metric?.unit ?? ''}`
   const bound = aim.kind === 'limit' ? `< ${aim.below}` : `≤ ${aim.atMost}`
   return `${bound} ${metric?.unit ?? ''}${aim.judgedBy === 'max' ? ', always' : ''}`
 }
 
-function titleOf(contender: Contender): string {
+/** What readers call it. */
+export function contenderTitle(contender: Contender): string {
   return contenders.find(({ name }) => name === contender)?.title ?? contender
 }
 

@@ -51,6 +51,7 @@ async function sendBigFile(
   return [
     sample('bigfile', mebibytesPerSecond(sizeBytes, upload.elapsedMs)),
     sample('answer', upload.lastByteToAnswerMs),
+    sample('processor.bigfile', observation.serverSeconds),
     sample('loop.bigfile', loopDelay.p99Ms),
     sample('loop-max.bigfile', loopDelay.maxMs),
     sample('memory.bigfile', observation.peakMegabytes),

@@ -1,7 +1,10 @@
-// One big download: our retrieval URL against `send` in the stock server's Express, serving the same bytes.
+// One big download: our retrieval URL, NGINX on the very file that ours has stored, and `send` in the stock server's Express on a
+// file with the same bytes.
 
+import { basename, dirname } from 'node:path'
+import { type Nginx, startNginx } from '../nginx.js'
 import { payloadBlocks, sha256Of } from '../payload.js'
-import type { Sample } from '../sample.js'
+import type { Contender, Sample } from '../sample.js'
 import type { BenchServer } from '../servers.js'
 import { mebibytesPerSecond, type RoundContext, type Row, settleDisk, withPeakMegabytes } from './row.js'
 
@@ -13,40 +16,65 @@ export const download: Row = {
     const sentSha256 = sha256Of(payloadBlocks(context.workload.bigBytes, seed))
     const samples: Sample[] = []
     for (const server of context.servers.filter(({ name }) => name !== 'digests')) {
-      samples.push(...(await fetchBigFile(context, server, seed, sentSha256)))
+      samples.push(...(await fetchFrom(context, server, seed, sentSha256)))
     }
     return samples
   },
 }
 
-async function fetchBigFile(
-  { load, round, workload }: RoundContext,
+async function fetchFrom(
+  context: RoundContext,
   server: BenchServer,
   seed: number,
-  sentSha256: string,
+  sha256: string,
 ): Promise<Sample[]> {
+  const { load, round, workload } = context
   const { target } = server
   const sizeBytes = workload.bigBytes
-  const upload = await load.perform('upload', { target, sizeBytes, seed, untilReady: server.name === 'ours' })
-  await server.expectStored(upload.path, { sha256: sentSha256, sizeBytes })
+  const isOurs = server.name === 'ours'
+  const upload = await load.perform('upload', { target, sizeBytes, seed, untilReady: isOurs })
+  await server.expectStored(upload.path, { sha256, sizeBytes })
   const path = await server.downloadPath(upload.path)
   await settleDisk(server)
+  const fetchOnce = async (contender: Contender, port: number, from: string): Promise<Sample> => {
+    const elapsedMs = await fetchBigFile(context, port, from, sha256)
+    return { metric: 'download', contender, round, value: mebibytesPerSecond(sizeBytes, elapsedMs) }
+  }
 
-  const { result, peakMegabytes } = await withPeakMegabytes(server, () =>
-    load.perform('download', { port: target.port, path, hash: false }),
-  )
-  // Hashing would make the reader the slower side, so what came is checked on a second download.
-  const checked = await load.perform('download', { port: target.port, path, hash: true })
-  if (result.sizeBytes !== sizeBytes || checked.sha256 !== sentSha256) {
-    throw new Error(
-      `${server.name} served ${result.sizeBytes} bytes and ${checked.sha256}, not ${sentSha256}.`,
+  const contender = isOurs ? 'ours' : 'send'
+  const samples: Sample[] = []
+  const fetchOurs = async (): Promise<void> => {
+    const { result, peakMegabytes } = await withPeakMegabytes(server, () =>
+      fetchOnce(contender, target.port, path),
     )
+    samples.push(result, { metric: 'memory.download', contender, round, value: peakMegabytes })
+  }
+  const fetchNginx = async ({ port }: Nginx): Promise<void> => {
+    samples.push(await fetchOnce('nginx', port, `/${basename(server.storedFile(upload.path))}`))
+  }
+  const nginx = isOurs
+    ? await startNginx(`${server.directory}-nginx`, dirname(server.storedFile(upload.path)))
+    : null
+  try {
+    if (nginx !== null && round % 2 === 0) await fetchNginx(nginx)
+    await fetchOurs()
+    if (nginx !== null && round % 2 === 1) await fetchNginx(nginx)
+  } finally {
+    await nginx?.stop()
   }
   await server.remove(upload.path)
+  return samples
+}
 
-  const contender = server.name === 'bare' ? 'send' : server.name
-  return [
-    { metric: 'download', contender, round, value: mebibytesPerSecond(sizeBytes, result.elapsedMs) },
-    { metric: 'memory.download', contender, round, value: peakMegabytes },
-  ]
+/** How long it took, in ms. Hashing would make the reader the slower side, so what comes is checked on a second download. */
+async function fetchBigFile(
+  { load, workload }: RoundContext,
+  port: number,
+  path: string,
+  sha256: string,
+): Promise<number> {
+  const timed = await load.perform('download', { port, path, hash: false })
+  const checked = await load.perform('download', { port, path, hash: true })
+  if (timed.sizeBytes === workload.bigBytes && checked.sha256 === sha256) return timed.elapsedMs
+  throw new Error(`${path} came with ${timed.sizeBytes} bytes and ${checked.sha256}, not ${sha256}.`)
 }

@@ -1,18 +1,27 @@
-// The same uploads to one of ours, and to two on one database and one bucket. Connections go to the two in turn.
-// Both share this machine's cores with the client and the sink, so how busy the cores were belongs beside the ratio.
+// The same uploads to one of ours, and to two on one database and one bucket. Each server has one core, and not more, so that
+// two have twice what one has. Client, sink and PostgreSQL have the other cores. Where there are only two, each server is held to
+// half of its core, so that two leave as much to the others as they have themselves. Where programs can't be held (share.ts),
+// even a perfect second server can't double the speed, and how busy all cores were under one says how far it could get.
 
+import { allCores, bindTo, coresFor } from '../cores.js'
+import { postgresPids } from '../memory.js'
 import { payloadBlocks, sha256Of } from '../payload.js'
 import { withBusyPercent } from '../processor.js'
 import type { Contender, Sample } from '../sample.js'
 import type { BenchServer } from '../servers.js'
+import { withShare } from '../share.js'
 import { rotated } from '../statistics.js'
-import { checkAndRemove, mebibytesPerSecond, type Row, settleDisk } from './row.js'
+import { checkAndRemove, mebibytesPerSecond, type RoundContext, type Row, settleDisk } from './row.js'
+
+/** Of its core, where the others have none to themselves. */
+const SHARE = 0.5
 
 export const instances: Row = {
   name: 'instances',
   stores: ['s3-sink'],
   needsPeer: true,
-  async run({ servers, peer, load, round, workload, nextSeed }) {
+  async run(context) {
+    const { servers, peer, load, round, workload, nextSeed } = context
     const one = servers.find(({ name }) => name === 'ours')
     if (one === undefined || peer === undefined) return []
     const { instancesBytes: sizeBytes, instancesCount: uploadCount } = workload
@@ -26,8 +35,9 @@ export const instances: Row = {
     for (const { contender, members } of rotated(houses, round)) {
       await settleDisk(one)
       const targets = members.map(({ target }) => target)
-      const { result, busyPercent } = await withBusyPercent(() =>
-        load.perform('parallel', { targets, sizeBytes, seeds }),
+      const connectionCount = workload.instancesConnectionCount
+      const { result, busyPercent } = await withCoreForEach(context, members, [one, peer], () =>
+        withBusyPercent(() => load.perform('queue', { targets, sizeBytes, seeds, connectionCount })),
       )
       for (const [index, path] of result.paths.entries()) {
         // Either of the two knows them all.
@@ -41,4 +51,33 @@ export const instances: Row = {
     }
     return samples
   },
+}
+
+/** Afterwards all may run anywhere again, and as much as they like. */
+async function withCoreForEach<T>(
+  { load, sink, servers }: RoundContext,
+  members: readonly BenchServer[],
+  both: readonly BenchServer[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const cores = coresFor(members.length, allCores)
+  const databases = await Promise.all(servers.map(({ directory }) => postgresPids(directory)))
+  const others = [load.pid, ...(sink === null ? [] : [sink.pid]), ...databases.flat()]
+  const memberPids = members.map(({ pid }) => pid)
+  try {
+    for (const [index, pid] of memberPids.entries()) await bindTo(pid, [cores.servers[index] ?? 0])
+    for (const pid of others) await bindTo(pid, cores.others)
+    if (allCores.length > both.length) return await work()
+    // Both, also where one has nothing to do: it is both or none, whom they are compared with.
+    const held = await withShare(
+      both.map(({ pid }) => pid),
+      SHARE,
+      work,
+    )
+    if (held !== null) return held.result
+    console.warn('Servers can not be held to half of a core here: two have no more than one and its client.')
+    return await work()
+  } finally {
+    for (const pid of [...memberPids, ...others]) await bindTo(pid, allCores)
+  }
 }

@@ -2,6 +2,7 @@
 
 import { payloadBlocks, sha256Of } from '../payload.js'
 import type { Sample, StoreName, Workload } from '../sample.js'
+import { slowestToMeanRate } from '../statistics.js'
 import { checkAndRemove, mebibytesPerSecond, observed, type Row, settleDisk } from './row.js'
 import { s3Cost } from './s3-cost.js'
 
@@ -11,7 +12,7 @@ export const parallel = rowOf('parallel', ['local'], ({ parallelCount, parallelB
 })
 
 /** So many that no server can hold a part of each. */
-export const crowd = rowOf('crowd', ['s3-sink'], ({ crowdCount, crowdBytes }) => {
+export const crowd = rowOf('crowd', ['local', 's3-sink'], ({ crowdCount, crowdBytes }) => {
   return { uploadCount: crowdCount, sizeBytes: crowdBytes }
 })
 
@@ -43,7 +44,7 @@ function rowOf(
         const sample = (metric: string, value: number): Sample => ({ metric, contender, round, value })
         samples.push(
           sample(row, mebibytesPerSecond(sizeBytes * uploadCount, elapsedMs)),
-          sample(`fairness.${row}`, slowestToMean(uploadMs)),
+          sample(`fairness.${row}`, slowestToMeanRate(uploadMs)),
           sample(`loop.${row}`, loopDelay.p99Ms),
           sample(`loop-max.${row}`, loopDelay.maxMs),
           sample(`memory.${row}`, observation.peakMegabytes),
@@ -53,10 +54,4 @@ function rowOf(
       return samples
     },
   }
-}
-
-/** 1 when all end together. */
-function slowestToMean(elapsedMs: readonly number[]): number {
-  const mean = elapsedMs.reduce((sum, each) => sum + each, 0) / elapsedMs.length
-  return Math.max(...elapsedMs) / mean
 }

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import type { Content } from '../holdings.js'
 import type { LoadClient } from '../load-client.js'
 import { peakResidentBytes, postgresBytes, resetPeak } from '../memory.js'
+import { postgresSeconds, processorSeconds } from '../processor.js'
 import type { Sample, StoreName, Workload } from '../sample.js'
 import type { BenchServer } from '../servers.js'
 import type { Sink, SinkFigures } from '../sink/client.js'
@@ -41,6 +42,9 @@ export interface Observation<T> {
   readonly peakMegabytes: number
   /** 0 for a server that has none. */
   readonly postgresMegabytes: number
+  /** Processor time of all the server's threads, and of its PostgreSQL. */
+  readonly serverSeconds: number
+  readonly postgresSeconds: number
   readonly tempMegabytes: number
   /** Null without a sink. */
   readonly figures: SinkFigures | null
@@ -63,14 +67,22 @@ export async function observed<T>(
   completionDelayMs = 0,
 ): Promise<Observation<T>> {
   const tempFolder = new TempFolderWatch(server.tempDirectory)
-  const readPostgres = async (): Promise<number> =>
-    server.name === 'ours' ? postgresBytes(server.directory) : 0
+  const isOurs = server.name === 'ours'
+  const readPostgres = async (): Promise<number> => (isOurs ? postgresBytes(server.directory) : 0)
+  const readSeconds = async (): Promise<[number, number]> => [
+    await processorSeconds(server.pid),
+    isOurs ? await postgresSeconds(server.directory) : 0,
+  ]
+  const [serverBefore, postgresBefore] = await readSeconds()
   const { result, largestMegabytes } = await withLargestMegabytes(readPostgres, () =>
     withPeakMegabytes(server, async () =>
       sink === null ? { result: await work(), figures: null } : sink.observe(work, completionDelayMs),
     ),
   )
+  const [serverAfter, postgresAfter] = await readSeconds()
   return {
+    serverSeconds: serverAfter - serverBefore,
+    postgresSeconds: postgresAfter - postgresBefore,
     result: result.result.result,
     peakMegabytes: result.peakMegabytes,
     postgresMegabytes: largestMegabytes,
@@ -79,13 +91,13 @@ export async function observed<T>(
   }
 }
 
-/** Runs `work` and tells the server's resident peak meanwhile, in MB. */
+/** Runs `work`, profiled where that is asked for, and tells the server's resident peak meanwhile, in MB. */
 export async function withPeakMegabytes<T>(
   server: BenchServer,
   work: () => Promise<T>,
 ): Promise<{ result: T; peakMegabytes: number }> {
   await resetPeak(server.pid)
-  const result = await work()
+  const result = await server.profiled(work)
   return { result, peakMegabytes: (await peakResidentBytes(server.pid)) / MEGABYTE }
 }
 

@@ -29,8 +29,14 @@ export const smallFiles: Row = {
       const sample = (metric: string, value: number): Sample => ({ metric, contender, round, value })
       samples.push(
         sample('smallfiles', paths.length / (elapsedMs / 1000)),
+        sample('processor.smallfiles', (1000 * observation.serverSeconds) / fileCount),
         sample('memory.smallfiles', observation.peakMegabytes),
-        ...(contender === 'ours' ? [sample('postgres.smallfiles', observation.postgresMegabytes)] : []),
+        ...(contender === 'ours'
+          ? [
+              sample('postgres-processor.smallfiles', (1000 * observation.postgresSeconds) / fileCount),
+              sample('postgres.smallfiles', observation.postgresMegabytes),
+            ]
+          : []),
         ...s3Cost(
           { store, row: 'smallfiles', contender, round, uploadCount: fileCount, countsParts: true },
           observation,

@@ -42,6 +42,10 @@ export class Sink {
     return new Sink(child, reply.port)
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Runs `work`, and tells what it asked of S3. Completions take `completionDelayMs` longer meanwhile. */
   async observe<T>(
     work: () => Promise<T>,
