@@ -46,6 +46,8 @@ export interface Ask {
   /** Whether sending it twice does what sending it once does. By default what RFC 9110 §9.2.2 says of the method. */
   isRepeatable?: boolean
   patienceSeconds?: number
+  /** Of `read`, for each attempt; default: the connection's. */
+  answerWithinSeconds?: number | undefined
   /** Default `any`: the caller looks itself. */
   expects?: Expected
   /** By default they are refused, as no route of the server's redirects but retrieval. `give` answers the redirect itself. */
@@ -96,7 +98,8 @@ export class Connection {
    */
   read(target: string, ask: Ask = {}): Promise<WholeAnswer> {
     const url = this.#urlOf(target)
-    const stallMs = this.#answerWithinSeconds * 1000
+    const answerWithinSeconds = this.#answerWithinSeconds(ask)
+    const stallMs = answerWithinSeconds * 1000
     return this.#repeat(ask, async () => {
       const deadline = new Deadline(hasLongBody(ask) ? Number.POSITIVE_INFINITY : stallMs, ask.signal)
       try {
@@ -108,7 +111,7 @@ export class Connection {
       } catch (error) {
         ask.signal?.throwIfAborted()
         if (!deadline.isOver) throw error
-        const words = `${url.host} has not answered for ${this.#answerWithinSeconds} seconds.`
+        const words = `${url.host} has not answered for ${answerWithinSeconds} seconds.`
         throw new ConnectionFailed(words, { code: 'ETIMEDOUT' })
       } finally {
         deadline.end()
@@ -116,8 +119,8 @@ export class Connection {
     })
   }
 
-  get #answerWithinSeconds(): number {
-    return this.#options.answerWithinSeconds ?? ANSWER_WITHIN_SECONDS
+  #answerWithinSeconds(ask: Ask): number {
+    return ask.answerWithinSeconds ?? this.#options.answerWithinSeconds ?? ANSWER_WITHIN_SECONDS
   }
 
   #urlOf(target: string): URL {
@@ -164,7 +167,7 @@ export class Connection {
     deadline?.move(Number.POSITIVE_INFINITY)
     const next = await this.credential.after(credential, ask.signal)
     if (next === null) throw refusal
-    deadline?.move(this.#answerWithinSeconds * 1000)
+    deadline?.move(this.#answerWithinSeconds(ask) * 1000)
     const second = await this.#askOnce(url, ask, next)
     if (second.ok || (ask.redirect === 'give' && isRedirect(second))) return second
     throw await refusalOf(second)

@@ -47,13 +47,13 @@ export class Packages {
   /** One page of that list. */
   page(
     { metadata = {}, ...filters }: PackageFilters = {},
-    { cursor, limit, signal }: PageOptions = {},
+    { cursor, limit, ...ask }: PageOptions = {},
   ): Promise<Page<PackageSummary>> {
     const ofMetadata = Object.fromEntries(
       Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]),
     )
     const target = at('/packages') + query({ ...filters, ...ofMetadata, limit, cursor })
-    return askJson(this.#connection, target, { signal })
+    return askJson(this.#connection, target, ask)
   }
 
   /** The reports of its files, in the order of their paths. Failed ones stand at no path: `uploads.list` has them. */
@@ -62,9 +62,9 @@ export class Packages {
   }
 
   /** One page of that list. */
-  filesPage(id: string, { cursor, limit, signal }: PageOptions = {}): Promise<Page<Report>> {
+  filesPage(id: string, { cursor, limit, ...ask }: PageOptions = {}): Promise<Page<Report>> {
     const target = at('/packages/{id}/files', { id }) + query({ limit, cursor })
-    return askJson(this.#connection, target, { signal })
+    return askJson(this.#connection, target, ask)
   }
 
   /**

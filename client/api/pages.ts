@@ -12,6 +12,8 @@ export interface PageOptions {
   /** Items at most, 1 to 500; default 50. */
   limit?: number | undefined
   signal?: AbortSignal | undefined
+  /** How long it may go unanswered until it is asked for again; default: as all requests of the connection. */
+  answerWithinSeconds?: number | undefined
 }
 
 /** What the server allows. */

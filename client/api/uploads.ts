@@ -38,8 +38,8 @@ export class Uploads {
   }
 
   /** One page of that list. */
-  page(filters: UploadFilters = {}, { cursor, limit, signal }: PageOptions = {}): Promise<Page<Report>> {
-    return askJson(this.#connection, at('/uploads') + query({ ...filters, limit, cursor }), { signal })
+  page(filters: UploadFilters = {}, { cursor, limit, ...ask }: PageOptions = {}): Promise<Page<Report>> {
+    return askJson(this.#connection, at('/uploads') + query({ ...filters, limit, cursor }), ask)
   }
 
   /**

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { startServer, type TestServer } from '../support/server.js'
 import { dragOver, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
@@ -184,6 +184,9 @@ function directive(policy: string, name: string): string[] {
     .find(([first]) => first === name)
   return found?.slice(1) ?? []
 }
+
+// What is measured isn't the better of two.
+jest.retryTimes(0)
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN

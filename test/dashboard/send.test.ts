@@ -1,6 +1,6 @@
 // Sending files from the page, in a real browser to a real server: what is shown before, what moves, what stops, what is said.
 
-import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
@@ -274,8 +274,7 @@ describeInBrowser('sending', (chromiumPath) => {
   })
 
   test('sends a folder of many small files, each in one request, and says so once', async () => {
-    const many = path.join(folder, 'many')
-    await mkdir(many)
+    const many = await mkdtemp(path.join(folder, 'many-'))
     const names = Array.from({ length: 400 }, (_, index) => `plot-${index}.csv`)
     await Promise.all(names.map((name) => writeFile(path.join(many, name), `plot\n${name}\n`)))
     const page = await openPage()

@@ -13,6 +13,8 @@ import { insertUploads } from './staged/many-uploads.js'
 const MANY = 10_000
 const SLOWDOWN = 4
 const FRAMES = 240
+/** Of one way through the list; it takes some seconds. */
+const PATIENCE_MS = 50_000
 /** 120 px of 860: 7,200 px in a second. */
 const WHEEL_WINDOWS = 0.14
 /** Rows of the window, and what is kept ready around it. */
@@ -75,6 +77,34 @@ describeInBrowser('a list of 10,000 rows', (chromiumPath) => {
     expect(watched.troubles).toEqual([])
   }, 180_000)
 
+  test('loads on by itself after a page that never came, and one that was refused', async () => {
+    watched = await openWatchedPage(browser, server.url)
+    const { page } = watched
+    await page.addInitScript(`localStorage.setItem('antipasto.list', 'flat')`)
+    let asked = 0
+    await page.route(
+      (url) => url.pathname === '/uploads' && url.searchParams.has('cursor'),
+      async (route) => {
+        asked += 1
+        if (asked === 1) return
+        if (asked > 2) return route.continue()
+        const headers = { 'content-type': 'application/problem+json', 'retry-after': '60' }
+        const body = JSON.stringify({
+          code: 'UNAVAILABLE',
+          detail: 'The database does not answer.',
+          status: 503,
+        })
+        await route.fulfill({ status: 503, headers, body })
+      },
+    )
+    await openSignedIn(page, server)
+    await page.evaluate('scrollTo(0, document.scrollingElement.scrollHeight)')
+    await page.locator('.staged-list [role=alert]').waitFor()
+    await page.evaluate<Scrolled>(scrollBy(2, '4'))
+    expect(await page.locator('.windowed-row').last().getAttribute('aria-posinset')).toBe(String(MANY))
+    expect(await page.locator('.staged-list [role=alert]').count()).toBe(0)
+  }, 120_000)
+
   test('jumps to anywhere, back and forth, without an empty window', async () => {
     watched = await openWatchedPage(browser, server.url)
     const { page } = watched
@@ -105,9 +135,16 @@ interface Scrolled {
 
 /** So much of a window with each frame: less than one for `most` frames, more until it has stood at the very end for as many. */
 function scrollBy(windows: number, most: string): string {
-  return `new Promise((resolve) => {
+  return `new Promise((resolve, reject) => {
     const frames = []
     let [rows, before, still] = [0, performance.now(), 0]
+    setTimeout(() => {
+      const { ariaSetSize } = document.querySelector('.windowed-row') ?? {}
+      const said = [...document.querySelectorAll('[role=alert], .loading')].map(({ textContent }) => textContent)
+      const place = { scrollY, innerHeight, scrollHeight: document.scrollingElement.scrollHeight }
+      const drawn = { frames: frames.length, sinceMs: performance.now() - before, as: document.visibilityState }
+      reject(new Error('Not there, by ${windows}: ' + JSON.stringify({ ariaSetSize, said, place, drawn })))
+    }, ${PATIENCE_MS})
     const step = (now) => {
       frames.push(now - before)
       before = now

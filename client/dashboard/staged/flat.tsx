@@ -1,6 +1,6 @@
 // All uploads that are wished for, in one list.
 
-import { useSignalEffect } from '@preact/signals'
+import { effect } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { useDesk } from '../desk.js'
 import { useMedia } from '../parts/media.js'
@@ -59,12 +59,16 @@ export function FlatList({ reasons }: { reasons: Reasons }) {
   const seen = useRef({ first: 0, end: 0 })
   const show = () => feed.show(shown.slice(seen.current.first, seen.current.end).map(({ key }) => key))
   useEffect(show, [shown, feed])
-  useSignalEffect(() => {
-    if (feed.isLoading.value) return
-    // A page that was shorter than the window is followed by the next.
-    if (feed.trouble.value === null && seen.current.end >= feed.listing.value.entries.length)
-      void feed.loadMore()
-  })
+  useEffect(
+    () =>
+      effect(() => {
+        if (feed.isLoading.value) return
+        // A page that was shorter than the window is followed by the next.
+        if (feed.trouble.value === null && seen.current.end >= feed.listing.value.entries.length)
+          void feed.loadMore()
+      }),
+    [feed],
+  )
 
   if (feed.trouble.value !== null && !isLoaded) {
     return (

@@ -1,6 +1,6 @@
 // The uploads by package: each a group that opens and closes, all of them and their files in one windowed list.
 
-import { useSignal, useSignalEffect } from '@preact/signals'
+import { effect, useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { useDesk } from '../desk.js'
 import { useMedia } from '../parts/media.js'
@@ -39,9 +39,13 @@ export function GroupedList({ reasons, packages }: GroupedListProps) {
     feed.begin()
     return () => feed.close()
   }, [feed])
-  useSignalEffect(() => {
-    if (feed.rows.value !== null) feed.openFirst()
-  })
+  useEffect(
+    () =>
+      effect(() => {
+        if (feed.rows.value !== null) feed.openFirst()
+      }),
+    [feed],
+  )
 
   const grouped = feed.rows.value
   const narrow = useMedia(NARROW_QUERY)

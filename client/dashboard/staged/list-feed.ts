@@ -5,6 +5,7 @@ import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Antipasto } from '../../api/antipasto.js'
 import { Gone, NotFound } from '../../api/errors.js'
 import type { Page } from '../../api/pages.js'
+import { isPassing } from '../../api/retry.js'
 import type { Report, UploadFilters } from '../../api/types.js'
 import { MOST_SINGLY, nextLookMs, type PageStart, planRefetch } from './freshening.js'
 import { emptyListing, type Listing, sortOf, withChanges, withPage } from './listing.js'
@@ -15,6 +16,10 @@ import type { Reports } from './reports.js'
 
 const PER_PAGE = 200
 const MOST_PER_REQUEST = 500
+/** A page that isn't there by then is asked for again: lists are short work for the server. */
+const ANSWER_WITHIN_SECONDS = 8
+/** What passes is tried again without anybody's asking. */
+const TRY_AGAIN_MS = 5_000
 /** The first answer has no gap to the events when the stream is open before; a slow one isn't waited for. */
 const STREAM_PATIENCE_MS = 150
 /** Of a burst of events the reports are asked for together. */
@@ -51,6 +56,7 @@ export class ListFeed {
   #lookTimer: ReturnType<typeof setTimeout> | undefined
   #stillRounds = 0
   #isReloadWanted = false
+  #againTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ListFeedOptions) {
     this.#options = options
@@ -71,6 +77,7 @@ export class ListFeed {
     document.removeEventListener('visibilitychange', this.#onVisibility)
     clearTimeout(this.#freshenTimer)
     clearTimeout(this.#lookTimer)
+    clearTimeout(this.#againTimer)
   }
 
   /** Loads the next page, if there is one and none is on its way. */
@@ -131,12 +138,16 @@ export class ListFeed {
   }
 
   async #load(work: () => Promise<void>): Promise<void> {
+    clearTimeout(this.#againTimer)
     this.#isLoading.value = true
     this.#trouble.value = null
     try {
       await work()
     } catch (error) {
-      if (!this.#ending.signal.aborted) this.#trouble.value = error
+      if (!this.#ending.signal.aborted) {
+        this.#trouble.value = error
+        if (isPassing(error)) this.#againTimer = setTimeout(() => void this.#load(work), TRY_AGAIN_MS)
+      }
     } finally {
       this.#isLoading.value = false
     }
@@ -149,7 +160,12 @@ export class ListFeed {
   async #ask(cursor: string | undefined, limit: number): Promise<Page<Report> & { touched: Set<string> }> {
     const { antipasto, reports, filters } = this.#options
     const mark = reports.mark()
-    const page = await antipasto.uploads.page(filters, { cursor, limit, signal: this.#ending.signal })
+    const page = await antipasto.uploads.page(filters, {
+      cursor,
+      limit,
+      signal: this.#ending.signal,
+      answerWithinSeconds: ANSWER_WITHIN_SECONDS,
+    })
     for (const report of page.items) reports.take(report, mark)
     return { ...page, touched: reports.touchedSince(mark) }
   }

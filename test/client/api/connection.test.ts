@@ -154,6 +154,15 @@ describe('no answer', () => {
     await expect(antipasto.signIn()).rejects.toMatchObject({ code: 'ETIMEDOUT' })
   })
 
+  test('as one answer of a list stalls: within patience the page is asked for again', async () => {
+    const { url, requests } = await serve((_, response) => {
+      if (requests.length > 1) sendJson(response, 200, { items: [], next_cursor: null })
+    })
+    const { antipasto } = clientOf(url, { patienceSeconds: 20 })
+    const page = await antipasto.uploads.page({}, { answerWithinSeconds: 0.2 })
+    expect([page.items, requests.length]).toEqual([[], 2])
+  })
+
   test('as the body breaks off: the same is asked again, and comes whole', async () => {
     const { url, requests } = await serve((_, response) => {
       if (requests.length === 1) {
