@@ -14,7 +14,11 @@ export interface Service {
   readonly restart?: string
   readonly stop_grace_period?: string
   readonly configs?: readonly { readonly source: string; readonly target: string }[]
-  readonly healthcheck?: { readonly disable?: boolean; readonly test?: readonly string[] }
+  readonly healthcheck?: {
+    readonly disable?: boolean
+    readonly test?: readonly string[]
+    readonly start_period?: string
+  }
   readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly restart?: boolean }>>
 }
 

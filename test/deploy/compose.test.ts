@@ -66,8 +66,17 @@ describe('the instances', () => {
     }
   })
 
+  test('may still start while they wait for the database and the bucket', () => {
+    const { startTimeoutSeconds } = readConfig(environmentOf(app1), '/app')
+    const startPeriod = /^(\d+)s$/.exec(app1?.healthcheck?.start_period ?? '')?.[1]
+    expect(Number(startPeriod)).toBeGreaterThanOrEqual(startTimeoutSeconds)
+  })
+
   test('are given longer to stop than they need', () => {
-    expect(Number(/^(\d+)s$/.exec(app1?.stop_grace_period ?? '')?.[1])).toBeGreaterThan(10)
+    const { stopDelaySeconds, stopTimeoutSeconds } = readConfig(environmentOf(app1), '/app')
+    const graceSeconds = Number(/^(\d+)s$/.exec(app1?.stop_grace_period ?? '')?.[1])
+    // And time to let go of database and bucket.
+    expect(graceSeconds).toBeGreaterThanOrEqual(stopDelaySeconds + stopTimeoutSeconds + 10)
   })
 })
 

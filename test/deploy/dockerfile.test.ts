@@ -48,6 +48,16 @@ test('what is copied from the build stage is what the server reads when it runs'
   )
 })
 
+test('of what is optional the library for native digests is kept', () => {
+  const [prune = ''] = argumentsOf(build, 'RUN').filter((rest) => rest.includes('npm prune'))
+  expect(prune).toMatch(
+    /mv node_modules\/@koromix \/tmp\/ && +npm prune .*&& mv \/tmp\/@koromix node_modules\//,
+  )
+  const locked = JSON.parse(read('package-lock.json')).packages as Record<string, { optional?: boolean }>
+  // Otherwise it is time to take this out again.
+  expect(locked['node_modules/@koromix/koffi-linux-x64']?.optional).toBe(true)
+})
+
 test('both stages are the same exact version of Node.js, one that package.json allows', () => {
   const images = argumentsOf(instructions, 'FROM').map((rest) => rest.split(' ')[0])
   expect(new Set(images).size).toBe(1)

@@ -12,7 +12,8 @@ import { startUpload } from '../end-to-end/tus-client.js'
 import { findFreePort } from '../support/free-port.js'
 import { describeS3 } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { describeNginx, type Nginx, originAt, startNginx } from './nginx.js'
+import { describeNginx } from './describe-nginx.js'
+import { type Nginx, originAt, startNginx } from './nginx.js'
 
 const MIB = 1024 * 1024
 const source = bytesFrom(1, 50 * MIB)

@@ -8,7 +8,6 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, test } from '@jest/globals'
 import { readCompose } from './compose-file.js'
 
 /** Nobody, on Debian. The configuration has to do without root. */
@@ -25,38 +24,28 @@ export interface Nginx {
   dispose(): Promise<void>
 }
 
-/** The suite, where there is an nginx; otherwise it is skipped by name, or fails where REQUIRE_NGINX=1. */
-export function describeNginx(name: string, suite: () => void): void {
-  if (findNginx() !== undefined) {
-    describe(name, suite)
-  } else if (process.env.REQUIRE_NGINX === '1') {
-    describe(name, () => {
-      test('has an nginx', () => {
-        throw new Error('REQUIRE_NGINX is set, and there is no nginx: apt-get install nginx-light.')
-      })
-    })
-  } else {
-    console.warn(`Skipped, as there is no nginx (Debian: apt-get install nginx-light): ${name}.`)
-    describe.skip(`${name} (skipped: no nginx)`, suite)
-  }
-}
-
-function findNginx(): string | undefined {
+/** Its program; undefined where there is none. */
+export function findNginx(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
   return folders.map((folder) => path.join(folder, 'nginx')).find(existsSync)
 }
 
+/** nginx as docker-compose.yml configures it, at `port`, in front of these two origins. */
+export function startNginx(port: number, instances: readonly [string, string]): Promise<Nginx> {
+  return startNginxWith(port, (folder) => configurationFor(instances, port, folder))
+}
+
 /**
- * nginx at `port`, in front of these two origins. Returns when it listens; throws with its log when it refuses the
- * configuration.
+ * nginx with the configuration that `configure` makes for its folder, which listens at `port`. Returns when it does; throws with
+ * its log when it refuses the configuration.
  */
-export async function startNginx(port: number, instances: readonly [string, string]): Promise<Nginx> {
+export async function startNginxWith(port: number, configure: (folder: string) => string): Promise<Nginx> {
   const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-nginx-'))
   const isRoot = process.getuid?.() === 0
   const user = isRoot ? { uid: USER_ID, gid: USER_ID } : {}
   if (isRoot) await chown(folder, USER_ID, USER_ID)
   const file = path.join(folder, 'nginx.conf')
-  await writeFile(file, configurationFor(instances, port, folder))
+  await writeFile(file, configure(folder))
 
   const program = findNginx() ?? 'nginx'
   const args = ['-c', file, '-p', folder, '-e', 'stderr', '-g', 'daemon off;']

@@ -49,6 +49,7 @@ describe('the settings that it names', () => {
     ['AWS', { S3_REGION: 'us-west-2' }],
     ['Ceph', { S3_ENDPOINT: 'https://ceph.example.org' }],
     ['Garage', { S3_ENDPOINT: 'http://garage:3900', S3_REGION: 'garage' }],
+    ['MinIO', { S3_ENDPOINT: 'https://minio.example.org' }],
     ['Cloudflare R2', { S3_ENDPOINT: 'https://ACCOUNT.r2.cloudflarestorage.com', S3_REGION: 'auto' }],
   ])('for %s are taken', (provider, settings) => {
     const section = manual.split(`\n## ${provider}\n`)[1]?.split('\n## ')[0]

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { withConnection } from '../support/database.js'
 import { findFreePort } from '../support/free-port.js'
 import { startServer } from '../support/server.js'
-import { describeNginx } from './nginx.js'
+import { describeNginx } from './describe-nginx.js'
 
 const manual = readFileSync(new URL('../../../SECURITY.md', import.meta.url), 'utf8')
 
