@@ -29,6 +29,8 @@ import {
   type SecurityHeadersOptions,
   workerHeaders,
 } from './http/security-headers.js'
+import type { Metrics } from './metrics/metrics.js'
+import { metricsRoutes } from './metrics/routes.js'
 import { openApi, operations } from './openapi.js'
 import { type HealthOptions, healthRoutes } from './ops/health.js'
 import { type Log, requestLog } from './ops/log.js'
@@ -44,9 +46,11 @@ import type { PackageShares } from './packages/shares.js'
 import { pageRoutes } from './page/routes.js'
 import { noSuchRoute, problemHandler } from './problem.js'
 import type { Quota } from './quotas/quota.js'
+import type { QuotaRecords } from './quotas/records.js'
 import { meRoutes } from './quotas/routes.js'
 import { signInRoutes } from './sign-in/routes.js'
 import type { Store } from './storage/store.js'
+import { traceRequests } from './tracing/requests.js'
 import type { Intake } from './uploads/intake.js'
 import { MERGE_PATCH } from './uploads/operations.js'
 import type { Placement } from './uploads/placement.js'
@@ -69,6 +73,7 @@ export interface AppOptions extends Origins, SecurityHeadersOptions {
   ends: PackageEnds
   shares: PackageShares
   quota: Quota
+  quotas: QuotaRecords
   maxFileBytes: number
   /** Of requests with one credential; undefined: none. */
   rate: RateLimit | undefined
@@ -81,6 +86,11 @@ export interface AppOptions extends Origins, SecurityHeadersOptions {
   apiKeys: ApiKeys
   identify: Identify
   health: HealthOptions
+  /** Undefined: nothing is counted. */
+  metrics: Metrics | undefined
+  metricsToken: string | undefined
+  /** Whether each request is a span. */
+  isTraced: boolean
   log: Log
   corsOrigins: '*' | readonly string[]
   retrievalUrl: string | undefined
@@ -94,7 +104,7 @@ export interface AppOptions extends Origins, SecurityHeadersOptions {
 }
 
 export function createApp(options: AppOptions): Express {
-  const { intake, records, store, log, limits } = options
+  const { intake, records, quotas, store, log, limits } = options
   const app = express()
   app.disable('x-powered-by').disable('etag')
   // `?limit[gt]=1` stays a name with brackets, not an object.
@@ -104,13 +114,15 @@ export function createApp(options: AppOptions): Express {
   const protect = documentHeaders(options)
   app.use(
     requestId,
+    ...(options.isTraced ? [traceRequests(operations)] : []),
     requestLog(log),
+    ...(options.metrics === undefined ? [] : [options.metrics.requests]),
     answerHeaders(options),
     wellFormed,
     retrievalHost(options),
     methodOverride,
   )
-  app.use(healthRoutes(options.health))
+  app.use(healthRoutes(options.health), metricsRoutes(options))
   // Before the limits and the sign-in, so that pages elsewhere can read their refusals.
   if (options.corsOrigins.length > 0) app.use(crossOrigin(options.corsOrigins))
   if (limits.address !== undefined) app.use(limits.address)
@@ -132,7 +144,7 @@ export function createApp(options: AppOptions): Express {
     webhookRoutes({ ...options, records: options.webhooks, events: options.tail }),
   )
   app.use('/api-keys', signedIn, apiKeyRoutes(options))
-  app.use('/me', signedIn, meRoutes({ ...options, usage: (owners) => records.usage(owners) }))
+  app.use('/me', signedIn, meRoutes({ ...options, usage: (owners) => quotas.usage(owners) }))
   app.use(allowedMethods(operations))
   app.use(pageRoutes({ protect, protectWorker: workerHeaders(options) }))
   app.use(noSuchRoute)

@@ -1,4 +1,4 @@
-// The commands: serve, migrate, sweep, keys. Everything they need is read here and handed down.
+// The commands: serve, migrate, sweep, database, keys. Everything they need is read here and handed down.
 
 import { openApiKeys } from './auth/api-keys.js'
 import { runKeysCommand } from './auth/keys-command.js'
@@ -12,16 +12,20 @@ import {
   silenceSdkNotice,
 } from './config.js'
 import { openDatabase } from './database/client.js'
-import { openMigratedDatabase } from './database/open.js'
+import { runDatabaseCommand } from './database/database-command.js'
+import { type OpenOptions, openMigratedDatabase } from './database/open.js'
 import { AppError } from './errors.js'
 import { createLog } from './ops/log.js'
+import { patientStart, type UntilThere } from './ops/patient-start.js'
 import { serve } from './serve.js'
-import { runSweepCommand } from './sweep/sweep.js'
+import { runSweepCommand, SWEEP_OPTIONS } from './sweep/command.js'
 
 const USAGE = `Usage: node dist/server/main.js COMMAND
   serve                        serve until SIGTERM or Ctrl-C
   migrate                      bring the database to the newest migration
   sweep [--dry-run]            expire and clean up once, and say what was done
+  sweep --reconcile            compare the records with the store; "sweep --help" tells more
+  database dump|restore FILE   the whole database to a file, and back
   keys create|list|revoke      manage API keys; "keys help" tells more`
 
 function print(line: string): void {
@@ -29,26 +33,39 @@ function print(line: string): void {
 }
 
 /** Options that change what a command does so much that it must not run without them unnoticed. */
-const OPTIONS: Record<string, string[]> = {
-  sweep: ['dry-run'],
+const OPTIONS: Record<string, readonly string[]> = {
+  sweep: SWEEP_OPTIONS,
   keys: ['name', 'scopes', 'owner', 'groups', 'expires'],
 }
 
 const COMMANDS: Record<string, (config: Config, argv: string[]) => Promise<void>> = {
   serve: (config) => serve(config, print),
   migrate: (config) =>
-    besideServer(config, async () => print('The database is at the newest migration.'), print),
+    besideServer(config, async () => print('The database is at the newest migration.'), {
+      log: print,
+      untilThere: untilThere(config),
+    }),
   sweep: sweepOnce,
+  database: (config, argv) => runDatabaseCommand(config, argv, print),
   keys: manageKeys,
+}
+
+/** What runs before a server waits as it does; who types a command wants to know at once. */
+function untilThere({ startTimeoutSeconds: timeoutSeconds }: Config): UntilThere {
+  return patientStart({
+    timeoutSeconds,
+    log: createLog({ level: 'info' }),
+    signal: new AbortController().signal,
+  })
 }
 
 /** Runs a command that may stand beside a running server, on its database. */
 async function besideServer(
   config: Config,
   act: (databaseUrl: string) => Promise<void>,
-  tell: (line: string) => void = () => {},
+  options: Omit<OpenOptions, 'isBesideServer'> = { log: () => {} },
 ): Promise<void> {
-  const database = await openMigratedDatabase(config, { log: tell, isBesideServer: true })
+  const database = await openMigratedDatabase(config, { ...options, isBesideServer: true })
   try {
     await act(database.databaseUrl)
   } finally {
@@ -61,7 +78,7 @@ function sweepOnce(config: Config, argv: string[]): Promise<void> {
     const log = createLog({ level: 'warn' })
     const service = await composeService({ config, databaseUrl, log, publicUrl: () => '' })
     try {
-      await runSweepCommand(argv, service.sweep, print)
+      process.exitCode = await runSweepCommand(argv, service, print)
     } finally {
       await service.close()
     }

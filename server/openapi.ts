@@ -4,6 +4,7 @@ import { apiKeyOperations } from './auth/operations.js'
 import { eventOperations } from './events/operations.js'
 import { fileOperations, retrievalOperations } from './files/operations.js'
 import type { Operation } from './http/operation.js'
+import { metricsOperations } from './metrics/operations.js'
 import { type DocumentHead, openApiDocument } from './openapi/document.js'
 import { opsOperations } from './ops/operations.js'
 import { emlOperations } from './packages/eml-operations.js'
@@ -28,6 +29,7 @@ export const operations: readonly Operation[] = [
   ...meOperations,
   ...signInOperations,
   ...opsOperations,
+  ...metricsOperations,
 ]
 
 const DESCRIPTION = `
@@ -67,7 +69,7 @@ const HEAD: Omit<DocumentHead, 'version'> = {
       name: 'API keys',
       description: 'Credentials that this server makes: who they are, and what they may do.',
     },
-    { name: 'Operation', description: 'Health and documentation.' },
+    { name: 'Operation', description: 'Health, figures and documentation.' },
   ],
 }
 

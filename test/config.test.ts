@@ -82,12 +82,23 @@ describe('defaults', () => {
       trustProxy: 0,
       minUploadRate: 128,
       maxConnectionsPerAddress: 1000,
+      metricsToken: undefined,
       retrievalUrl: undefined,
       onReadyCommand: undefined,
       onReadyUrl: undefined,
       onReadyTimeoutSeconds: 900,
       eventTtlSeconds: 365 * 86_400,
+      startTimeoutSeconds: 60,
+      stopDelaySeconds: 0,
+      stopTimeoutSeconds: 20,
       commandEnvironment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
+      otelDisabled: false,
+      otlpEndpoint: undefined,
+      otlpTracesEndpoint: undefined,
+      otlpHeaders: undefined,
+      otelServiceName: 'antipasto',
+      tracesSampler: 'parentbased_always_on',
+      tracesSampledRatio: 1,
     })
   })
 
@@ -483,6 +494,28 @@ describe('sign-in', () => {
 test('a content check is a command or a service, not both', () => {
   expect(problemsOf({ ON_READY_COMMAND: 'true', ON_READY_URL: 'http://scanner/' })).toEqual([
     'ON_READY_COMMAND and ON_READY_URL are both set. Allowed: one of them',
+  ])
+})
+
+test("A wrong token of the metrics isn't shown", () => {
+  for (const token of ['hunter2-hunter2', 'hunter2 and some more words', 'hunter2-hunter2-é']) {
+    const problems = problemsOf({ METRICS_TOKEN: token })
+    expect(problems).toEqual([expect.stringMatching(/^METRICS_TOKEN: .* Allowed: at least 16 characters/)])
+    expect(problems[0]).not.toContain('hunter2')
+  }
+  expect(readConfig({ METRICS_TOKEN: 'sixteen-or-more!' }).metricsToken).toBe('sixteen-or-more!')
+})
+
+test('A stop may have no delay, but has an end', () => {
+  expect(readConfig({ STOP_DELAY: '0s' }).stopDelaySeconds).toBe(0)
+  expect(readConfig({ STOP_DELAY: '15s', STOP_TIMEOUT: '5m' })).toMatchObject({
+    stopDelaySeconds: 15,
+    stopTimeoutSeconds: 300,
+  })
+  expect(problemsOf({ STOP_DELAY: '2h', STOP_TIMEOUT: '0s', START_TIMEOUT: '60' })).toEqual([
+    expect.stringMatching(/^START_TIMEOUT="60" is not allowed/),
+    expect.stringMatching(/^STOP_DELAY="2h" is not allowed\. .*at least 0s\), and at most 1h$/),
+    expect.stringMatching(/^STOP_TIMEOUT="0s" is not allowed/),
   ])
 })
 

@@ -29,14 +29,14 @@ const ROOMS: Record<string, Room> = {
   errors: { files: /^server\/errors\.ts$/, rooms: [], packages: [] },
   pure: {
     files:
-      /^server\/(units|banner|auth\/(identity|owner-scope|grant|shared|claims|configured-keys|verification-key)|quotas\/quota|guards\/(address|rate-headers)|hooks\/(content-check|facts|words)|uploads\/(upload|undo|report|list-query|relative-path|file-name|pace)|files\/(byte-range|file)|sweep\/plan|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
+      /^server\/(units|banner|auth\/(identity|owner-scope|grant|shared|claims|configured-keys|verification-key)|quotas\/quota|guards\/(address|rate-headers)|hooks\/(content-check|facts|words)|uploads\/(upload|undo|report|list-query|relative-path|file-name|pace|observer)|files\/(byte-range|file)|sweep\/(plan|mismatch)|packages\/(retention|package|list-query|metadata|manifest|flat-cbor)|events\/(event|ring)|webhooks\/(address|target|signature|backoff|webhook)|ops\/redact)\.ts$/,
     rooms: ['errors', 'http rules'],
     types: ['digests', 'store', 'events', 'records', 'operations', 'config'],
     packages: ['canonicalize', 'cborg', 'ipaddr.js', 'node:buffer', 'node:crypto', 'node:net', 'zod'],
   },
   // How requests and answers are described, and held against it.
   'http rules': {
-    files: /^server\/http\/(operation|input|cursor|pages|members|request-body|request-target)\.ts$/,
+    files: /^server\/http\/(operation|input|cursor|pages|members|request-body|request-target|route-of)\.ts$/,
     rooms: PURE,
     packages: ['node:http', 'zod'],
   },
@@ -57,15 +57,17 @@ const ROOMS: Record<string, Room> = {
     rooms: PURE,
     packages: ['node:fs', 'node:net', 'node:path', 'node:util', 'node-cron', 'zod'],
   },
+  // What may say that it is worth a span: OpenTelemetry's interface, which does nothing where nobody listens.
+  spans: { files: /^server\/tracing\/(span|deliveries)\.ts$/, rooms: [], packages: ['@opentelemetry/api'] },
   'prisma client': { files: /^prisma\/generated\//, rooms: [], packages: [] },
 
   random: { files: /^server\/uploads\/random\.ts$/, rooms: ['errors'], packages: ['node:crypto'] },
 
   // ---- What acts: database, digests, store
   'database start': {
-    files: /^server\/database\/open\.ts$/,
-    rooms: ['errors', 'database', 'config'],
-    packages: ['node:fs/promises'],
+    files: /^server\/database\/(open|database-command)\.ts$/,
+    rooms: ['errors', 'database', 'config', 'version'],
+    packages: ['node:fs/promises', 'node:path'],
   },
   owners: { files: /^server\/database\/owned-by\.ts$/, rooms: [...PURE, 'prisma client'], packages: [] },
   database: {
@@ -73,9 +75,13 @@ const ROOMS: Record<string, Room> = {
     rooms: ['errors', 'prisma client'],
     packages: ['@prisma/adapter-pg', 'pg', 'node:*'],
   },
-  digests: { files: /^server\/digests\//, rooms: ['errors'], packages: ['node:worker_threads'] },
+  digests: {
+    files: /^server\/digests\//,
+    rooms: ['errors'],
+    packages: ['node:worker_threads', 'node:crypto', 'node:module', 'node:os', 'koffi'],
+  },
   store: {
-    files: /^server\/storage\/(store|key|or-aborted|until-any|compose-plan)\.ts$/,
+    files: /^server\/storage\/(store|observed|key|or-aborted|until-any|compose-plan)\.ts$/,
     rooms: ['errors'],
     packages: ['node:stream'],
   },
@@ -85,8 +91,8 @@ const ROOMS: Record<string, Room> = {
     packages: ['@tus/file-store', '@tus/server', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream'],
   },
   's3 store': {
-    files: /^server\/storage\/(s3(-[a-z]+)?|part-memory|turns|lanes|outlet)\.ts$/,
-    rooms: ['errors', 'store', 'part plan'],
+    files: /^server\/storage\/(s3(-[a-z]+)?|part-memory|turns|outlet)\.ts$/,
+    rooms: ['errors', 'store', 'part plan', 'lanes', 'spans'],
     packages: [
       '@aws-sdk/client-s3',
       '@aws-sdk/s3-request-presigner',
@@ -96,6 +102,7 @@ const ROOMS: Record<string, Room> = {
       'node:*',
     ],
   },
+  lanes: { files: /^server\/storage\/lanes\.ts$/, rooms: [], packages: [] },
   'part plan': { files: /^server\/storage\/part-plan\.ts$/, rooms: ['errors'], packages: [] },
   events: {
     files: /^server\/events\/(log|order|tail)\.ts$/,
@@ -104,7 +111,7 @@ const ROOMS: Record<string, Room> = {
   },
   records: {
     files:
-      /^server\/(uploads\/(records|list-rows|restoring|insertion|ledger-rows|columns|ending|garbage|patience)|files\/records|packages\/(membership|records|rows|finalize|ends|expiry|shares|eml-records)|webhooks\/records)\.ts$/,
+      /^server\/(uploads\/(records|concatenations|endings|census|losses|list-rows|restoring|insertion|ledger-rows|columns|ending|garbage|patience)|(files|quotas)\/records|packages\/(membership|records|rows|finalize|ends|expiry|shares|eml-records)|webhooks\/records)\.ts$/,
     rooms: [...PURE, 'random', 'database', 'owners', 'prisma client', 'events', 'digests', 'store'],
     types: ['webhooks'],
     packages: ['pino', 'node:crypto'],
@@ -119,20 +126,20 @@ const ROOMS: Record<string, Room> = {
   intake: {
     files:
       /^server\/uploads\/(intake|placement|finalize|received|purges|reread|receive|leases|free-space|group-commit)\.ts$/,
-    rooms: [...PURE, 'random', 'records', 'store', 'digests'],
+    rooms: [...PURE, 'random', 'records', 'store', 'digests', 'spans'],
     types: ['database'],
     packages: ['node:crypto', 'node:stream', 'pino'],
   },
   sweep: {
-    files: /^server\/sweep\/sweep\.ts$/,
-    rooms: [...PURE, 'records', 'intake', 'store'],
+    files: /^server\/sweep\/(sweep|reconcile|listing|command)\.ts$/,
+    rooms: [...PURE, 'records', 'intake', 'store', 'lanes', 'spans'],
     types: ['api keys', 'events'],
-    packages: ['node-cron', 'pg', 'pino'],
+    packages: ['node-cron', 'pg', 'pino', 'node:crypto', 'node:util'],
   },
 
   webhooks: {
     files: /^server\/webhooks\/(random|resolve|sender|fan-out|dispatcher)\.ts$/,
-    rooms: [...PURE, 'records', 'random'],
+    rooms: [...PURE, 'records', 'random', 'spans'],
     packages: ['node:*', 'pino'],
   },
 
@@ -259,6 +266,38 @@ const ROOMS: Record<string, Room> = {
     packages: ['express', 'node:crypto', 'node:module', 'node:path'],
   },
 
+  // ---- What watches: counts and spans of what the others do
+  metrics: {
+    files: /^server\/metrics\//,
+    rooms: ['errors', 'http rules'],
+    types: [
+      'auth',
+      'database',
+      'digests',
+      'events',
+      'intake',
+      'pure',
+      'records',
+      'store',
+      'sweep',
+      'webhooks',
+    ],
+    packages: ['express', 'prom-client', 'zod', 'node:crypto', 'node:http', 'node:net'],
+  },
+  tracing: {
+    files: /^server\/tracing\//,
+    rooms: ['errors', 'http rules', 'pure', 'spans', 'version'],
+    types: ['config', 'store'],
+    packages: [
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace-node',
+      'express',
+      'pino',
+    ],
+  },
+
   // ---- At the top: what puts it together
   'page routes': {
     files: /^server\/page\/routes\.ts$/,
@@ -278,7 +317,7 @@ const ROOMS: Record<string, Room> = {
         'sign-in routes',
         'page routes',
       ],
-      'guards',
+      ...['guards', 'metrics', 'tracing'],
     ],
     types: ['intake', 'records', 'store', 'events', 'webhooks', 'api keys', 'config'],
     packages: ['express', 'node:url'],
@@ -297,6 +336,8 @@ const ROOMS: Record<string, Room> = {
         'credentials',
         'guards',
         'content checks',
+        'metrics',
+        'tracing',
       ],
     ],
     packages: ['express', 'node:crypto', 'node:os', 'node:path'],
@@ -315,6 +356,8 @@ const ROOMS: Record<string, Room> = {
       'ops',
       'problem',
       'sweep',
+      'spans',
+      'tracing',
     ],
     packages: ['node:fs/promises', 'node:http', 'node:net', 'node:path'],
   },

@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { isAppError } from '../errors.js'
 import { parseInput } from '../http/input.js'
+import type { Idempotency } from '../uploads/insertion.js'
 import type { Intake } from '../uploads/intake.js'
 import { createSessionHeaders } from '../uploads/operations.js'
-import type { Idempotency } from '../uploads/records.js'
 import type { Upload } from '../uploads/upload.js'
 
 /** What was made now, or what had been made before. */

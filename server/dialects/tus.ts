@@ -15,9 +15,9 @@ import { type Uploader, uploaderOf } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { assertPlain } from '../http/request-body.js'
 import { endLingering } from '../lingering-close.js'
+import type { Idempotency } from '../uploads/insertion.js'
 import type { Body, Intake } from '../uploads/intake.js'
 import type { Lease } from '../uploads/leases.js'
-import type { Idempotency } from '../uploads/records.js'
 import { assertAppend, assertSize, ofUpload, type Upload, type UploadDescription } from '../uploads/upload.js'
 import { idempotencyOf, makeOnce } from './idempotency.js'
 import {
@@ -110,11 +110,7 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       upload: null,
       error: undefined,
     }
-    // A small file is taken whole by `create`; @tus/server need not pass it an empty body to write.
-    const isTakenAtOnce = description !== null && intake.isSmallAndWhole(description, bodyOf(request))
-    const answer = await exchanges.run(state, () =>
-      server.handleWeb(bodiless(method, request, !isTakenAtOnce)),
-    )
+    const answer = await exchanges.run(state, () => server.handleWeb(bodiless(method, request, true)))
     if (state.before !== null) return answerAgain(request, response, state.before, state.uploader)
     if (state.upload !== null) request.uploadId = state.upload.id
     if (state.error !== undefined) {
@@ -125,8 +121,37 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       throw translate(state.error)
     }
     if (answer.status >= 400) throw untranslated(answer)
-    if (isTakenAtOnce) response.setHeader('Upload-Offset', String(description.sizeBytes))
     sendAnswer(answer, state.upload, response)
+  }
+
+  /**
+   * A small file that comes whole with its creation.
+   *
+   * Not by way of @tus/server, whose only work it would be to make a request, an answer and their headers anew: a tenth to a
+   * fifth of the processor time of such a file.
+   */
+  async function createWhole(
+    request: Request,
+    response: Response,
+    description: UploadDescription,
+    body: Body,
+    idempotency: Idempotency | null,
+  ): Promise<void> {
+    // It means nothing here, but what is no number stays an error.
+    byteCount(request.headers, 'Upload-Offset')
+    const identity = identityOf(request)
+    checkScope(identity, 'upload')
+    const uploader = uploaderOf(identity)
+    const once = await makeOnce(intake, { owner: uploader.owner, idempotency, isLikelyNew: true }, () =>
+      intake.takeWhole(uploader, description, body, { idempotency }),
+    )
+    if (!once.isNew) return answerAgain(request, response, once.before, uploader)
+    request.uploadId = once.made
+    response.setHeader('Location', `${publicUrl()}/uploads/${once.made}`)
+    response.setHeader('Upload-Offset', String(description.sizeBytes))
+    response.setHeader('Content-Length', '0')
+    response.setHeader('Tus-Resumable', TUS_VERSION)
+    response.status(201).end()
   }
 
   /** Not by way of @tus/server, which knows nothing of it. */
@@ -189,6 +214,9 @@ export function tusDialect(intake: Intake, publicUrl: () => string): TusDialect 
       const description = describeUpload(request.headers)
       assertSize(description.sizeBytes, intake.maxFileBytes)
       const idempotency = idempotencyOf(request.headers, () => askedOf(request.headers))
+      const body = bodyOf(request)
+      if (intake.isSmallAndWhole(description, body))
+        return createWhole(request, response, description, body, idempotency)
       await exchange('POST', request, response, { description, idempotency })
     },
     head: async (request, response) => {
@@ -248,11 +276,10 @@ class IntakeStore extends DataStore {
         `The body has ${body.announcedBytes} bytes, the upload ${description.sizeBytes}.`,
       )
     }
-    const isTakenAtOnce = this.#intake.isSmallAndWhole(description, body)
     const { uploader, idempotency } = exchange
     const once = await makeOnce(
       this.#intake,
-      { owner: uploader.owner, idempotency, isLikelyNew: isTakenAtOnce },
+      { owner: uploader.owner, idempotency, isLikelyNew: false },
       () => this.#make(exchange, description, body),
     )
     if (!once.isNew) {
@@ -267,11 +294,6 @@ class IntakeStore extends DataStore {
   /** @returns the new upload's id */
   async #make(exchange: Exchange, description: UploadDescription, body: Body): Promise<string> {
     const { uploader, idempotency } = exchange
-    if (this.#intake.isSmallAndWhole(description, body)) {
-      const id = await this.#intake.takeWhole(uploader, description, body, { idempotency })
-      exchange.request.uploadId = id
-      return id
-    }
     if (description.sizeBytes === 0 && body.announcedBytes === 0 && description.finish !== 'manual') {
       // Nobody sends an empty file's last byte: its creation is its end.
       exchange.upload = await this.#intake.takeOnce(uploader, description, body, { idempotency })

@@ -25,11 +25,14 @@ export class EventOrder {
     this.#prisma = prisma
   }
 
-  /** Whether committed events wait for their place, and the newest sequence there is. */
-  async look(): Promise<{ isWaiting: boolean; newest: number }> {
-    const rows = await this.#query<{ isWaiting: boolean; newest: bigint | null }>(Prisma.sql`
-      SELECT EXISTS (SELECT FROM events WHERE sequence IS NULL) AS "isWaiting", (SELECT max(sequence) FROM events) AS newest`)
-    return { isWaiting: rows[0]?.isWaiting ?? false, newest: Number(rows[0]?.newest ?? 0) }
+  /** Whether committed events wait for their place (then also how old the first of them is), and the newest sequence there is. */
+  async look(): Promise<{ isWaiting: boolean; waitingSeconds?: number; newest: number }> {
+    const rows = await this.#query<{ waitingSeconds: number | null; newest: bigint | null }>(Prisma.sql`
+      SELECT (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM events WHERE sequence IS NULL ORDER BY id LIMIT 1)
+        AS "waitingSeconds", (SELECT max(sequence) FROM events) AS newest`)
+    const { waitingSeconds = null, newest = null } = rows[0] ?? {}
+    const isWaiting = waitingSeconds !== null
+    return { isWaiting, ...(isWaiting ? { waitingSeconds } : {}), newest: Number(newest ?? 0) }
   }
 
   /** Gives every event that was committed before the call its place. */

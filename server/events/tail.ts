@@ -10,6 +10,12 @@ const LOOK_EVERY_MS = 100
 const LOOK_AGAIN_MS = 1_000
 const RING_EVENTS = 2_048
 
+/** Who wants to know how late readers are told. Must be quick, and never throw. */
+export interface TailObserver {
+  /** While somebody waited for events, some got their place: the oldest was so old. */
+  placed(seconds: number): void
+}
+
 interface Waiter {
   after: number
   wake(): void
@@ -23,6 +29,7 @@ interface Waiter {
 export class EventTail {
   readonly #order: EventOrder
   readonly #ringEvents: number
+  readonly #observer: TailObserver | undefined
   readonly #ring: EventRing
   readonly #waiters = new Set<Waiter>()
   #looking: Promise<void> | undefined
@@ -30,8 +37,12 @@ export class EventTail {
   #isPolling = false
   readonly #closing = new AbortController()
 
-  constructor(order: EventOrder, { ringEvents = RING_EVENTS }: { ringEvents?: number } = {}) {
+  constructor(
+    order: EventOrder,
+    { ringEvents = RING_EVENTS, observer }: { ringEvents?: number; observer?: TailObserver | undefined } = {},
+  ) {
     this.#order = order
+    this.#observer = observer
     this.#ringEvents = ringEvents
     this.#ring = new EventRing(ringEvents)
   }
@@ -134,11 +145,13 @@ export class EventTail {
   }
 
   async #look(): Promise<void> {
-    const { isWaiting, newest } = await this.#order.look()
+    const { isWaiting, waitingSeconds, newest } = await this.#order.look()
     if (isWaiting) await this.#order.give()
     else if (newest <= this.head) return
     const events = await this.#order.readNewest(this.head, this.#ringEvents)
     this.#ring.append(events, { isGapless: events.length < this.#ringEvents })
+    // While nobody waits, events get their place when somebody asks, however late: that is no lag.
+    if (waitingSeconds !== undefined && this.#waiters.size > 0) this.#observer?.placed(waitingSeconds)
     for (const waiter of [...this.#waiters]) if (this.head > waiter.after) waiter.wake()
   }
 }

@@ -95,7 +95,8 @@ export async function sendFile(
     await store.sendObject(objectKey, { start, end }, response, () => response.flushHeaders())
   } catch (error) {
     // Who hangs up has had enough: no failure of ours. A file that is too short is one.
-    if (response.destroyed && !isAppError(error)) return
+    // The socket knows it first.
+    if ((response.destroyed || request.socket.destroyed) && !isAppError(error)) return
     throw error
   }
   response.end()

@@ -1,6 +1,6 @@
 // What may veto an upload before it is ready, and the rules around it. Pure: who asks whom is command.ts and service.ts.
 
-import type { Digests } from '../digests/digest.js'
+import type { Digests } from '../digests/finish.js'
 import { AppError } from '../errors.js'
 import type { Upload } from '../uploads/upload.js'
 

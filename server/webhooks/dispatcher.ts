@@ -2,11 +2,18 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { tracedDelivery } from '../tracing/deliveries.js'
 import { BACKOFF, type Backoff, delayAfter, restAfter } from './backoff.js'
 import type { FanOut } from './fan-out.js'
 import type { Claimed, WebhookRecords } from './records.js'
 import type { Attempt, Sender } from './sender.js'
 import { shownOrigin } from './target.js'
+
+/** Who wants to know what comes of deliveries. Must be quick, and never throw. */
+export interface DeliveryObserver {
+  /** `failed` is tried again, `given_up` isn't; `cut` was ended by a stop. */
+  attempted(outcome: 'delivered' | 'failed' | 'given_up' | 'cut', milliseconds: number): void
+}
 
 export interface DispatcherOptions {
   records: WebhookRecords
@@ -14,6 +21,7 @@ export interface DispatcherOptions {
   sender: Sender
   log: Logger
   backoff?: Backoff
+  observer?: DeliveryObserver | undefined
   /** How often is looked for new events and for what is due. */
   lookMilliseconds?: number
 }
@@ -116,15 +124,22 @@ export class Dispatcher {
   }
 
   async #send(claimed: Claimed): Promise<void> {
-    const { records, sender } = this.#options
-    const attempt = await sender.send(claimed, claimed, this.#cut.signal)
-    if (attempt.isCut) return records.release(claimed, attempt)
+    const { records, sender, observer } = this.#options
+    const startedAtMs = performance.now()
+    const attempt = await tracedDelivery(claimed, () => sender.send(claimed, claimed, this.#cut.signal))
+    const tookMs = performance.now() - startedAtMs
+    if (attempt.isCut) {
+      observer?.attempted('cut', tookMs)
+      return records.release(claimed, attempt)
+    }
     this.#remember(claimed.webhookId, attempt)
     if (attempt.error === null) {
+      observer?.attempted('delivered', tookMs)
       this.#tell('debug', claimed, attempt, 'webhook delivered')
       return records.recordDelivered(claimed.id, attempt.status)
     }
     const delaySeconds = delayAfter(this.#options.backoff ?? BACKOFF, { ...claimed, random: Math.random() })
+    observer?.attempted(delaySeconds === null ? 'given_up' : 'failed', tookMs)
     if (delaySeconds === null) this.#tell('warn', claimed, attempt, 'webhook given up')
     else this.#tell('info', claimed, attempt, 'webhook not delivered, tried again later')
     return records.recordFailure(claimed, attempt, delaySeconds)

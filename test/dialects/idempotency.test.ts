@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { idempotencyOf, makeOnce } from '../../server/dialects/idempotency.js'
 import { AppError, type ErrorCode } from '../../server/errors.js'
-import type { Idempotency } from '../../server/uploads/records.js'
+import type { Idempotency } from '../../server/uploads/insertion.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { anUpload } from '../uploads/an-upload.js'
 

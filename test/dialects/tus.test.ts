@@ -211,6 +211,41 @@ describe('creation-with-upload', () => {
     expect([events[0], events.at(-1)]).toEqual(['upload.created.v1', 'upload.ready.v1'])
   })
 
+  // The one takes a short way, the other goes through @tus/server.
+  test.each([0, 10_240, 131_072, 131_073])(
+    '%d bytes are answered with the same headers',
+    async (lengthBytes) => {
+      const answer = await tus.create({ sizeBytes: lengthBytes, body: someBytes(lengthBytes) })
+      const { location, 'x-request-id': _id, date: _date, ...headers } = answer.headers
+      expect(location).toMatch(/^http:\/\/[^/]+\/uploads\/[0-9a-f]{40}$/)
+      expect(headers).toMatchObject({
+        'tus-resumable': '1.0.0',
+        'upload-offset': String(lengthBytes),
+        'content-length': '0',
+      })
+      expect(Object.keys(headers).sort()).toEqual(
+        [
+          ...['connection', 'content-length', 'content-security-policy', 'tus-resumable'],
+          ...['upload-offset', 'x-content-type-options'],
+        ].sort(),
+      )
+    },
+  )
+
+  test.each([10_240, 131_073])(
+    'an offset that is no number is 400 with %d bytes, and leaves nothing',
+    async (lengthBytes) => {
+      const before = await stored(server)
+      const answer = await tus.create({
+        sizeBytes: lengthBytes,
+        body: someBytes(lengthBytes),
+        headers: { 'Upload-Offset': 'nowhere' },
+      })
+      expectProblem(answer, 400, 'INVALID_INPUT')
+      expect(await stored(server)).toEqual(before)
+    },
+  )
+
   test.each([1, 5_000, 200_000])(
     'a first part of %d bytes counts, and the rest follows',
     async (firstBytes) => {

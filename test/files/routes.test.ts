@@ -14,6 +14,7 @@ import { createLog } from '../../server/ops/log.js'
 import { requestId } from '../../server/ops/request-id.js'
 import { problemHandler } from '../../server/problem.js'
 import { NO_QUOTA } from '../../server/quotas/quota.js'
+import { QuotaRecords } from '../../server/quotas/records.js'
 import { LocalStore } from '../../server/storage/local.js'
 import type { Presentation } from '../../server/storage/store.js'
 import { Records } from '../../server/uploads/records.js'
@@ -342,7 +343,7 @@ describe('RETRIEVAL_MODE=redirect', () => {
         return hasUrls ? `https://store.example.org/${key}?signature=1` : null
       },
     }
-    const records = new Records(database.prisma, readConfig({}), NO_QUOTA)
+    const records = new Records(database.prisma, readConfig({}), new QuotaRecords(database.prisma, NO_QUOTA))
     const app = express()
     app.use(requestId).use('/r', retrievalRoutes({ records, store, mode: 'redirect' }))
     app.use(problemHandler(createLog({ level: 'silent' })))

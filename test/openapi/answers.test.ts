@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { openApi } from '../../server/openapi.js'
 import { type Iam, startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { CASES, type Case, type Ground, NOBODY, prepare } from './cases.js'
+import { CASES, type Case, type Ground, METRICS_TOKEN, NOBODY, prepare } from './cases.js'
 import { type Answer, type DescribedOperation, Description } from './described.js'
 import { type Ask, ask } from './exchange.js'
 
@@ -18,7 +18,7 @@ describe('real answers', () => {
 
   beforeAll(async () => {
     iam = await startIam()
-    server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true', ...iam.env } })
+    server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true', METRICS_TOKEN, ...iam.env } })
     ground = await prepare(send)
   }, 60_000)
 

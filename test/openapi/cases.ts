@@ -8,6 +8,8 @@ import type { Ask } from './exchange.js'
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 const TUS = { 'Tus-Resumable': '1.0.0' }
 const OFFSET_STREAM = { ...TUS, 'Content-Type': 'application/offset+octet-stream' }
+/** What the server of these cases is to be started with. */
+export const METRICS_TOKEN = 'metrics-of-the-cases'
 /** An id that nothing has. */
 export const NOBODY = 'f'.repeat(40)
 
@@ -708,6 +710,12 @@ export const CASES: Case[] = [
   // ---- Operation
   { id: 'getHealth', status: 200, ask: () => ({ target: '/healthz' }) },
   { id: 'getReadiness', status: 200, ask: () => ({ target: '/readyz' }) },
+  {
+    id: 'getMetrics',
+    status: 200,
+    ask: () => ({ target: '/metrics', headers: { Authorization: `Bearer ${METRICS_TOKEN}` } }),
+  },
+  { id: 'getMetrics', status: 401, ask: () => ({ target: '/metrics' }) },
   { id: 'getOpenApi', status: 200, ask: () => ({ target: '/openapi.json' }), headers: ['etag'] },
   {
     id: 'getOpenApi',

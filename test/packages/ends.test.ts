@@ -122,7 +122,7 @@ describe('an extension at the last moment', () => {
       ])
       const sweeping = (async () => {
         while (Date.now() < endsAt.getTime() + 60) {
-          await Promise.all(wholes.slice(0, 5).map((whole) => other.records.commitEnd(whole.id, 'past-end')))
+          await Promise.all(wholes.slice(0, 5).map((whole) => other.endings.commitEnd(whole.id, 'past-end')))
         }
       })()
       await sleep(endsAt.getTime() - Date.now() - 40 + round * 6)

@@ -102,7 +102,7 @@ describe('eight finalizations at once on two instances', () => {
       const leave = async (instance: PackageInstance, ids: readonly string[]) => {
         const outcomes = []
         for (const upload of ids)
-          outcomes.push([upload, await Promise.allSettled([instance.records.commitEnd(upload)])] as const)
+          outcomes.push([upload, await Promise.allSettled([instance.endings.commitEnd(upload)])] as const)
         return outcomes
       }
       const ids = wholes.map((whole) => whole.id)

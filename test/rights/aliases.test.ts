@@ -162,10 +162,10 @@ describe('a person with two names', () => {
       events.map(({ sequence }) => sequence).sort((a, b) => a - b),
     )
     const [together, first, second] = await Promise.all(
-      [['new-name', 'old-name'], ['new-name'], ['old-name']].map((owners) => instance.records.usage(owners)),
+      [['new-name', 'old-name'], ['new-name'], ['old-name']].map((owners) => instance.quotas.usage(owners)),
     )
     expect(together?.files).toBe((first?.files ?? 0) + (second?.files ?? 0))
     expect(together?.bytes).toBe((first?.bytes ?? 0) + (second?.bytes ?? 0))
-    expect(await instance.records.usage(['who-never-came'])).toEqual({ bytes: 0, files: 0, openUploads: 0 })
+    expect(await instance.quotas.usage(['who-never-came'])).toEqual({ bytes: 0, files: 0, openUploads: 0 })
   })
 })
