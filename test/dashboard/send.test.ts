@@ -278,9 +278,11 @@ describeInBrowser('sending', (chromiumPath) => {
     const names = Array.from({ length: 400 }, (_, index) => `plot-${index}.csv`)
     await Promise.all(names.map((name) => writeFile(path.join(many, name), `plot\n${name}\n`)))
     const page = await openPage()
+    // Uppy's panel has a region of its own for a moment, "Complete", which stands first.
     await page.evaluate(`globalThis.said = [];
-      new MutationObserver(() => said.push(document.querySelector('[role=status]')?.textContent))
-        .observe(document.querySelector('.visually-hidden[role=status]'), { childList: true, characterData: true, subtree: true })`)
+      const region = document.querySelector('.visually-hidden[role=status]');
+      new MutationObserver(() => said.push(region.textContent))
+        .observe(region, { childList: true, characterData: true, subtree: true })`)
     await page.setInputFiles('input[data-pick="folder"]', many)
     await page.getByRole('button', { name: 'Upload 400 files' }).click()
     await page.locator('.drop-area').waitFor({ timeout: 60_000 })
