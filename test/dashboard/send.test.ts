@@ -1,6 +1,6 @@
 // Sending files from the page, in a real browser to a real server: what is shown before, what moves, what stops, what is said.
 
-import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
