@@ -55,6 +55,7 @@ import type { Intake } from './uploads/intake.js'
 import { MERGE_PATCH } from './uploads/operations.js'
 import type { Placement } from './uploads/placement.js'
 import type { Records } from './uploads/records.js'
+import type { Removals } from './uploads/removals.js'
 import type { Origins } from './uploads/report.js'
 import { refuseOnlySeen, uploadRoutes } from './uploads/routes.js'
 import { VERSION } from './version.js'
@@ -65,6 +66,7 @@ import type { Sender } from './webhooks/sender.js'
 
 export interface AppOptions extends Origins, SecurityHeadersOptions {
   intake: Intake
+  removals: Removals
   placement: Placement
   records: Records
   files: FileRecords

@@ -51,6 +51,7 @@ import { Losses } from './uploads/losses.js'
 import { Placement } from './uploads/placement.js'
 import { Purges } from './uploads/purges.js'
 import { Records } from './uploads/records.js'
+import { Removals } from './uploads/removals.js'
 import { Rereader } from './uploads/reread.js'
 import { VERSION } from './version.js'
 import { Dispatcher } from './webhooks/dispatcher.js'
@@ -175,17 +176,17 @@ export async function composeService({
   })
   const retentionClasses = new RetentionClasses(config.retentionClasses)
   const placement = new Placement(records, new Membership(database.prisma, retentionClasses))
+  const removals = new Removals({ records, endings, leases, garbage, purges })
   const intake = new Intake({
     records,
     quotas,
     concatenations,
-    endings,
+    removals,
     placement,
     leases,
     store,
     finalizer,
     garbage,
-    purges,
     freeSpace,
     digests,
     slabs,
@@ -208,7 +209,7 @@ export async function composeService({
   const sweep = new Sweep({
     endings,
     concatenations,
-    intake,
+    removals,
     purges,
     packageEnds,
     webhooks,
@@ -258,6 +259,7 @@ export async function composeService({
     metrics,
     metricsToken: config.metricsToken,
     intake,
+    removals,
     placement,
     records,
     files: new FileRecords(database.prisma),

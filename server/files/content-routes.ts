@@ -6,14 +6,14 @@ import { personScope, readScope } from '../auth/owner-scope.js'
 import { AppError, isAppError } from '../errors.js'
 import { sendJson } from '../http/answer.js'
 import type { Store } from '../storage/store.js'
-import type { Intake } from '../uploads/intake.js'
+import type { Removals } from '../uploads/removals.js'
 import type { Origins } from '../uploads/report.js'
 import { fileOf } from './file.js'
 import type { FileRecords } from './records.js'
 import { contentTypeOf, type RetrievableFile, sendFile } from './send.js'
 
 export interface ContentRoutesOptions {
-  intake: Intake
+  removals: Removals
   files: FileRecords
   store: Pick<Store, 'sendObject'>
   retrievalOrigin: Origins['retrievalOrigin']
@@ -28,7 +28,7 @@ export interface ContentRoutesOptions {
  * and what is no SHA-256 are the same 404.
  */
 export function contentRoutes(options: ContentRoutesOptions): Router {
-  const { intake, files, store, retrievalOrigin } = options
+  const { removals, files, store, retrievalOrigin } = options
   const router = Router()
 
   router.get('/:sha256', requireScope('read'), async (request, response) => {
@@ -48,7 +48,7 @@ export function contentRoutes(options: ContentRoutesOptions): Router {
 
   router.delete('/:sha256', requireScope('delete'), async (request, response) => {
     try {
-      await intake.removeContent(digestIn(request), personScope(identityOf(request)), actorOf(request))
+      await removals.removeContent(digestIn(request), personScope(identityOf(request)), actorOf(request))
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }

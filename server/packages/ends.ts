@@ -68,7 +68,7 @@ export class PackageEnds {
   }
 
   /**
-   * Deletes a package: from now on nothing joins it. Its files are ended next, by `intake.removeAllOf`.
+   * Deletes a package: from now on nothing joins it. Its files are ended next, by `removals.removeAllOf`.
    *
    * @throws NOT_FOUND; GONE when it has ended already
    */
@@ -83,7 +83,7 @@ export class PackageEnds {
     })
   }
 
-  /** Deleted packages with files that haven't ended: a crash came between. For each, `intake.removeAllOf` goes on. */
+  /** Deleted packages with files that haven't ended: a crash came between. For each, `removals.removeAllOf` goes on. */
   async findHalfDeleted(limit: number): Promise<string[]> {
     const rows = await this.#translated(
       () => this.#prisma.$queryRaw<{ id: string }[]>`

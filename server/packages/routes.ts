@@ -11,7 +11,7 @@ import { isNotModified } from '../files/byte-range.js'
 import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
 import { jsonBody, jsonIn } from '../http/json-body.js'
-import type { Intake } from '../uploads/intake.js'
+import type { Removals } from '../uploads/removals.js'
 import { type Origins, reportOf } from '../uploads/report.js'
 import type { PackageEnds } from './ends.js'
 import type { Manifest, PackageFinalizer } from './finalize.js'
@@ -37,7 +37,7 @@ export interface PackageRoutesOptions extends Origins {
   packages: Packages
   finalizer: PackageFinalizer
   ends: PackageEnds
-  intake: Pick<Intake, 'removeAllOf'>
+  removals: Pick<Removals, 'removeAllOf'>
   /** False: deleting what isn't there is done already, 204. */
   deleteStrict404: boolean
 }
@@ -49,7 +49,7 @@ const WHAT_TO_SEND = 'Send a JSON object with "Content-Type: application/json".'
 
 /** To be mounted behind `authenticate`, and behind the routers that know other paths under /packages/{id}. */
 export function packageRoutes(options: PackageRoutesOptions): Router {
-  const { packages, finalizer, ends, intake, publicUrl } = options
+  const { packages, finalizer, ends, removals, publicUrl } = options
   const router = Router()
   const body = jsonBody({ limit: MOST_BODY })
 
@@ -88,7 +88,7 @@ export function packageRoutes(options: PackageRoutesOptions): Router {
     try {
       const by = actorOf(request)
       await ifAllowed(request, () => ends.commitDelete(id, ownScope(identityOf(request)), by))
-      await intake.removeAllOf(id, by)
+      await removals.removeAllOf(id, by)
     } catch (error) {
       if (options.deleteStrict404 || !isAppError(error, 'NOT_FOUND', 'GONE')) throw error
     }

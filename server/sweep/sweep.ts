@@ -12,8 +12,8 @@ import type { Concatenations } from '../uploads/concatenations.js'
 import type { Endings } from '../uploads/endings.js'
 import type { Finalizer } from '../uploads/finalize.js'
 import type { Garbage } from '../uploads/garbage.js'
-import type { Intake } from '../uploads/intake.js'
 import type { Purges } from '../uploads/purges.js'
+import type { Removals } from '../uploads/removals.js'
 import type { WebhookRecords } from '../webhooks/records.js'
 import { isOldEnough, planUpload, STRAY_AGE_SECONDS } from './plan.js'
 
@@ -29,7 +29,7 @@ const DELIVERIES_KEPT_SECONDS = 30 * 86_400
 export interface SweepOptions {
   endings: Pick<Endings, 'tellExpiring' | 'findSweepable' | 'commitEnd' | 'deleteTombstone'>
   concatenations: Pick<Concatenations, 'findServed'>
-  intake: Pick<Intake, 'removeAllOf'>
+  removals: Pick<Removals, 'removeAllOf'>
   purges: Pick<Purges, 'purge'>
   packageEnds: PackageEnds
   webhooks: Pick<WebhookRecords, 'forgetOld'>
@@ -223,13 +223,13 @@ export class Sweep {
 
   /** @returns how many expired */
   async #sweepPackages(isDryRun: boolean, tell: Tell): Promise<number> {
-    const { packageEnds, intake, tombstoneTtlSeconds } = this.#options
+    const { packageEnds, removals, tombstoneTtlSeconds } = this.#options
     const halfDeleted = await packageEnds.findHalfDeleted(BATCH)
     for (const id of halfDeleted) tell(`end the files of package ${id}, which was deleted`)
     const due = isDryRun ? await packageEnds.findDue(BATCH) : await packageEnds.expireDue()
     for (const id of due) tell(`expire package ${id}`)
     if (isDryRun) return due.length
-    for (const id of halfDeleted) if (!this.#isStopping) await intake.removeAllOf(id)
+    for (const id of halfDeleted) if (!this.#isStopping) await removals.removeAllOf(id)
     await packageEnds.forget(tombstoneTtlSeconds)
     return due.length
   }

@@ -9,18 +9,18 @@ import { pageOf, sendJson, sendPage } from '../http/answer.js'
 import { parseInput } from '../http/input.js'
 import { jsonBody, jsonIn } from '../http/json-body.js'
 import { physicalFragment } from '../packages/eml.js'
-import type { Intake } from './intake.js'
 import { cursorBehind, parseListQuery } from './list-query.js'
 import { deletionQuery, MERGE_PATCH, uploadChangesBody } from './operations.js'
 import type { Placement } from './placement.js'
 import { randomToken } from './random.js'
 import { receivedOf } from './received.js'
 import type { Records } from './records.js'
+import type { Removals } from './removals.js'
 import { fileNameOf, type Origins, reportOf, retrievalUrl } from './report.js'
 import { assertAlive, type Upload } from './upload.js'
 
 export interface UploadRoutesOptions extends Origins {
-  intake: Intake
+  removals: Removals
   placement: Placement
   records: Records
   /** False: deleting what isn't there is done already, 204. */
@@ -30,7 +30,7 @@ export interface UploadRoutesOptions extends Origins {
 const WHAT_TO_SEND = `Send the changes as JSON with "Content-Type: ${MERGE_PATCH}".`
 
 export function uploadRoutes(options: UploadRoutesOptions): Router {
-  const { intake, placement, records, publicUrl, retrievalOrigin } = options
+  const { removals, placement, records, publicUrl, retrievalOrigin } = options
   const router = Router()
 
   router.get('/', requireScope('read'), async (request, response) => {
@@ -84,7 +84,7 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
     const by = actorOf(request)
     if (undoSeconds !== undefined) {
       const ended = await unlessOnlySeen(
-        () => intake.removeWithUndo(id, scope, undoSeconds, by),
+        () => removals.removeWithUndo(id, scope, undoSeconds, by),
         () => see(request),
       )
       sendJson(response, reportOf(ended, options))
@@ -92,7 +92,7 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
     }
     try {
       await unlessOnlySeen(
-        () => intake.remove(id, scope, by),
+        () => removals.remove(id, scope, by),
         () => see(request),
       )
     } catch (error) {
@@ -104,7 +104,7 @@ export function uploadRoutes(options: UploadRoutesOptions): Router {
   router.post('/:id/restore', requireScope('delete'), async (request, response) => {
     const scope = writeScope(identityOf(request))
     const restored = await unlessOnlySeen(
-      () => intake.restore(String(request.params.id), scope, actorOf(request)),
+      () => removals.restore(String(request.params.id), scope, actorOf(request)),
       () => see(request),
     )
     sendJson(response, reportOf(restored, options))

@@ -220,8 +220,8 @@ describe('what was under way before the upgrade', () => {
   test('ends as new uploads do', async () => {
     await upgraded()
     for (const state of ['receiving', 'ready', 'failed'] as const)
-      await instance.intake.remove(idOf(state), 'somebody')
-    await instance.intake.remove(idOf('finalizing'), 'somebody')
+      await instance.removals.remove(idOf(state), 'somebody')
+    await instance.removals.remove(idOf('finalizing'), 'somebody')
     expect(await Promise.all(UPLOAD_STATES.map((state) => stateOf(ground, idOf(state))))).toEqual([
       'canceled',
       'canceled',

@@ -146,7 +146,7 @@ describe('finishing', () => {
       })
     await finalizerOf(here).resume(id)
     await eventually('check', () => asked.length > 0 || undefined)
-    await there.intake.remove(id, EVERYONE)
+    await there.removals.remove(id, EVERYONE)
     await eventually('end of the check', () => reason !== undefined || undefined)
     expect(reason).toMatchObject({ code: 'LOCKED' })
     expect(await stateOf(id)).toBe('canceled')

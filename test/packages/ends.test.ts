@@ -143,7 +143,7 @@ describe('a deletion that a crash cut short', () => {
     await one.ends.commitDelete(id, OWNER)
     expect(await other.ends.findHalfDeleted(10)).toEqual([id])
     expect(await other.ends.forget(0)).toBe(0)
-    await other.intake.removeAllOf(id)
+    await other.removals.removeAllOf(id)
     expect(await other.ends.findHalfDeleted(10)).toEqual([])
   })
 })
@@ -154,7 +154,7 @@ describe('forget', () => {
     const upload = await one.put('1', { packageId: old })
     for (const id of [old, recent]) {
       await one.ends.commitDelete(id, OWNER)
-      await one.intake.removeAllOf(id)
+      await one.removals.removeAllOf(id)
     }
     await ground.rows(`UPDATE packages SET ended_at = now() - interval '1 hour' WHERE id = $1`, [old])
     expect(await one.ends.forget(600)).toBe(1)

@@ -119,7 +119,7 @@ export class PackageApi {
         packages: instance.packages,
         finalizer: instance.packageFinalizer,
         ends: instance.ends,
-        intake: instance.intake,
+        removals: instance.removals,
         publicUrl: () => PUBLIC_URL,
         retrievalOrigin: () => PUBLIC_URL,
         deleteStrict404,

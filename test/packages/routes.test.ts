@@ -488,7 +488,7 @@ describe('POST /packages/{id}/finalize', () => {
     })
     expect(done.finalized_at).not.toBeNull()
     await expect(instance.put('2', { packageId: id })).rejects.toMatchObject({ code: 'PACKAGE_FINALIZED' })
-    await expect(instance.intake.remove(first, OWNER)).rejects.toMatchObject({ code: 'PACKAGE_FINALIZED' })
+    await expect(instance.removals.remove(first, OWNER)).rejects.toMatchObject({ code: 'PACKAGE_FINALIZED' })
     await instance.put('2', { label: 'lake' })
     const [other] = jsonOf<Page<PackageSummary>>(
       await api.send('GET', '/packages?label=lake&state=open'),
@@ -563,7 +563,7 @@ describe('POST /packages/{id}/finalize', () => {
     const still = expectProblem(await api.send('POST', `/packages/${id}/finalize`), 409, 'CONFLICT')
     const blockers = still.details.not_ready as { id: string; path: string }[]
     expect(blockers.map(({ path }) => path)).toEqual(['b.csv'])
-    await instance.intake.remove(blockers[0]?.id ?? '', OWNER)
+    await instance.removals.remove(blockers[0]?.id ?? '', OWNER)
     expect((await finalize(id)).counts).toMatchObject({ total: 2, ready: 2, failed: 0 })
   })
 

@@ -250,10 +250,10 @@ function chunked(bytes: Uint8Array) {
 describe('room', () => {
   test('is made by deleting, by failing, and by finishing', async () => {
     const instance = await open({ bytes: 10, openUploads: 1 })
-    const { intake } = instance
+    const { intake, removals } = instance
     const id = await put(instance, 'ada', '0123456789')
     await expect(put(instance, 'ada', 'x')).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' })
-    await intake.remove(id, 'ada')
+    await removals.remove(id, 'ada')
     await put(instance, 'ada', '12345')
     const wrong = { declared: { md5: '0'.repeat(32) } }
     await expect(
@@ -287,7 +287,7 @@ describe('a limit that was lowered below what one has', () => {
     const kept = await put(before, 'ada', 'kept')
 
     const lowered = await open({ files: 1, openUploads: 1 })
-    const { intake, records } = lowered
+    const { intake, removals, records } = lowered
     const claimed = await intake.claim(upload.id, 'ada')
     if (claimed.lease === null) throw new Error('It waits for its bytes.')
     const done = await intake.append(claimed.lease, claimed.upload, aBody(Buffer.alloc(BIG)))
@@ -307,9 +307,9 @@ describe('a limit that was lowered below what one has', () => {
     await expect(put(lowered, 'ada', 'new')).rejects.toMatchObject({
       details: { quota: 'files', limit: 1, used: 3 },
     })
-    await intake.remove(upload.id, 'ada')
-    await intake.remove(kept, 'ada')
-    await intake.remove(deferred.upload.id, 'ada')
+    await removals.remove(upload.id, 'ada')
+    await removals.remove(kept, 'ada')
+    await removals.remove(deferred.upload.id, 'ada')
     await put(lowered, 'ada', 'new')
   })
 })
@@ -433,12 +433,12 @@ test(
         },
         async remove() {
           const id = at(ids)
-          if (id !== undefined) await one().intake.remove(id, 'ada')
+          if (id !== undefined) await one().removals.remove(id, 'ada')
         },
         async removeContent() {
           const id = at(ids)
           const found = id === undefined ? null : await one().records.get(id, 'ada')
-          if (found?.sha256) await one().intake.removeContent(found.sha256, at(['ada', 'bob']) ?? 'ada')
+          if (found?.sha256) await one().removals.removeContent(found.sha256, at(['ada', 'bob']) ?? 'ada')
         },
         async complete() {
           const id = at(ids)
@@ -469,7 +469,7 @@ test(
           if (id === undefined) return
           packageIds.splice(packageIds.indexOf(id), 1)
           await at(instances)?.ends.commitDelete(id, 'ada')
-          await one().intake.removeAllOf(id)
+          await one().removals.removeAllOf(id)
         },
         async finalizePackage() {
           const id = at(packageIds.slice(0, -2))

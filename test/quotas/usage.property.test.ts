@@ -184,16 +184,16 @@ const ACTS: Record<string, (world: World, step: Step) => Promise<void>> = {
   },
   async remove(world, { at }) {
     const id = pick([...world.uploads, ...world.parts], at)?.id
-    if (id !== undefined) await instance.intake.remove(id, uploader('ada').uploads, anActor('ada'))
+    if (id !== undefined) await instance.removals.remove(id, uploader('ada').uploads, anActor('ada'))
   },
   async removeWithUndo(world, { at }) {
     const id = pick([...world.uploads, ...world.parts], at)?.id
     if (id !== undefined)
-      await instance.intake.removeWithUndo(id, uploader('ada').uploads, 600, anActor('ada'))
+      await instance.removals.removeWithUndo(id, uploader('ada').uploads, 600, anActor('ada'))
   },
   async restore(world, { at }) {
     const id = pick(world.uploads, at)?.id
-    if (id !== undefined) await instance.intake.restore(id, uploader('ada').uploads, anActor('ada'))
+    if (id !== undefined) await instance.removals.restore(id, uploader('ada').uploads, anActor('ada'))
   },
   async purge() {
     await ground.rows('UPDATE uploads SET restorable_until = now() WHERE restore_state IS NOT NULL')
@@ -203,7 +203,7 @@ const ACTS: Record<string, (world: World, step: Step) => Promise<void>> = {
     const ours = pick(world.uploads, at)
     if (ours === undefined) return
     const { sha256 } = await instance.records.get(ours.id, ours.owner)
-    if (sha256 !== null) await instance.intake.removeContent(sha256, ours.owner, anActor(ours.owner))
+    if (sha256 !== null) await instance.removals.removeContent(sha256, ours.owner, anActor(ours.owner))
   },
   async makePackage(world, { owner }) {
     world.packages.push((await instance.packages.create(owner, aDescription())).id)
@@ -216,7 +216,7 @@ const ACTS: Record<string, (world: World, step: Step) => Promise<void>> = {
     const id = pick(world.packages, at)
     if (id === undefined) return
     await instance.ends.commitDelete(id, uploader('ada').packages, anActor('ada'))
-    await instance.intake.removeAllOf(id, anActor('ada'))
+    await instance.removals.removeAllOf(id, anActor('ada'))
   },
   async expire(world, { at }) {
     const id = pick([...world.uploads, ...world.parts], at)?.id

@@ -105,7 +105,7 @@ describe('a person with two names', () => {
     await expect(instance.records.get(id, ownScope(other))).rejects.toMatchObject({ code: 'NOT_FOUND' })
     const mine = await take(both, 'of the new name')
     await expect(instance.records.get(mine, ownScope(old))).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    await instance.intake.remove(id, writeScope(both), anActor('new-name'))
+    await instance.removals.remove(id, writeScope(both), anActor('new-name'))
     expect((await instance.records.get(id, ownScope(old))).state).toBe('deleted')
   })
 
@@ -123,7 +123,7 @@ describe('a person with two names', () => {
     const { sha256 } = await instance.records.get(theirs, ownScope(other))
     const found = await files.findNewest(sha256 ?? '', readScope(both))
     expect(ids).toContain(found?.id)
-    await instance.intake.removeContent(sha256 ?? '', personScope(both), anActor('new-name'))
+    await instance.removals.removeContent(sha256 ?? '', personScope(both), anActor('new-name'))
     expect(await files.findNewest(sha256 ?? '', readScope(both))).toBeNull()
     expect((await files.findNewest(sha256 ?? '', readScope(other)))?.id).toBe(theirs)
   })

@@ -85,7 +85,7 @@ describe('records and a store that match', () => {
     await takeHalf()
     await takeInTwoSteps(instance, OWNER, Buffer.from('whole'))
     for (const id of [await take('to be restored'), await takeHalf()])
-      await instance.intake.removeWithUndo(id, EVERYONE, 600)
+      await instance.removals.removeWithUndo(id, EVERYONE, 600)
     await ground.rows(`INSERT INTO garbage (kind, object_key) VALUES ('object', $1), ('object', $2)`, [
       'a'.repeat(40),
       'b'.repeat(40),
@@ -136,7 +136,7 @@ describe('content that is lost', () => {
     await take('kept')
     const [first, twin] = [await take('lake'), await take('lake', 'twin.csv')]
     const undone = await take('lake', 'undone.csv')
-    await instance.intake.removeWithUndo(undone, EVERYONE, 600)
+    await instance.removals.removeWithUndo(undone, EVERYONE, 600)
     await rm(objectFile(first))
 
     const { kinds, summary } = await reconcile({ isMarking: true })
@@ -212,7 +212,7 @@ describe('unfinished uploads whose bytes are lost', () => {
     ['shorter than what was acknowledged', (id: string) => truncate(temporaryFile(id), 3)],
   ])('are told and marked when they are %s', async (_, spoil) => {
     const [id, fine, canceled] = [await takeHalf(), await takeHalf(), await takeHalf()]
-    await instance.intake.removeWithUndo(canceled, EVERYONE, 600)
+    await instance.removals.removeWithUndo(canceled, EVERYONE, 600)
     await spoil(id)
     await spoil(canceled)
     const looked = await reconcile()
@@ -302,8 +302,8 @@ describe('beside a running server', () => {
         const id = await take(`content ${seed} ${round % 3}`)
         const half = await takeHalf()
         await takeInTwoSteps(instance, OWNER, Buffer.from(`two steps ${seed} ${round}`))
-        await instance.intake.remove(half, EVERYONE)
-        if (round % 2 === 0) await instance.intake.remove(id, EVERYONE)
+        await instance.removals.remove(half, EVERYONE)
+        if (round % 2 === 0) await instance.removals.remove(id, EVERYONE)
       }
     }
     const busy = [1, 2, 3].map(traffic)

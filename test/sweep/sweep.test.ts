@@ -107,7 +107,7 @@ describe('a store that several servers share', () => {
   })
 
   test('keeps what can be restored, half sent or ready, and no tombstone is made of it', async () => {
-    const { intake, records, endings } = instance
+    const { intake, removals, records, endings } = instance
     const owner = uploaderNamed('somebody')
     const begun = await intake.begin(owner, aFile(10), { isHeld: true })
     if (begun.lease === null) throw new Error('A lease was asked for.')
@@ -116,7 +116,7 @@ describe('a store that several servers share', () => {
       announcedBytes: null,
     })
     const ready = await intake.takeWhole(owner, aFile(5), aBody(Buffer.from('whole')))
-    for (const id of [half, ready]) await intake.removeWithUndo(id, EVERYONE, 600)
+    for (const id of [half, ready]) await removals.removeWithUndo(id, EVERYONE, 600)
     // Finished long ago, as tombstones count their age.
     await ground.rows(`UPDATE uploads SET finished_at = now() - interval '1 day' WHERE id = ANY($1)`, [
       [half, ready],
@@ -130,11 +130,11 @@ describe('a store that several servers share', () => {
     await endings.deleteTombstone(ready)
     expect(await records.isAbandoned(half)).toBe(false)
     expect(deleted).toEqual([])
-    expect(await intake.restore(half, EVERYONE)).toMatchObject({ state: 'receiving', offsetBytes: 4n })
-    expect(await intake.restore(ready, EVERYONE)).toMatchObject({ state: 'ready' })
+    expect(await removals.restore(half, EVERYONE)).toMatchObject({ state: 'receiving', offsetBytes: 4n })
+    expect(await removals.restore(ready, EVERYONE)).toMatchObject({ state: 'ready' })
 
     // A dry run says what it would do when their time is over, and then it is done.
-    for (const id of [half, ready]) await intake.removeWithUndo(id, EVERYONE, 600)
+    for (const id of [half, ready]) await removals.removeWithUndo(id, EVERYONE, 600)
     await ground.rows('UPDATE uploads SET restorable_until = now() WHERE id = ANY($1)', [[half, ready]])
     const lines: string[] = []
     expect(await sweep.run({ isDryRun: true }, (line) => lines.push(line))).toMatchObject({ purged: 2 })

@@ -64,7 +64,7 @@ describe('"`deleteExpired` also deletes *finished* uploads"', () => {
     const object = await collect(instance.store.readObject(finished, { start: 0, end: bytes.length }))
     expect(object.equals(bytes)).toBe(true)
     expect(await ground.stored()).toEqual({ tmp: [], objects: [finished] })
-    await instance.intake.remove(finished, EVERYONE)
+    await instance.removals.remove(finished, EVERYONE)
   })
 })
 
@@ -90,7 +90,7 @@ describe('"`remove` turns every failure into 404"', () => {
     const file = path.join(ground.folder, 'objects', id)
     await rm(file)
     await mkdir(file)
-    await instance.intake.remove(id, EVERYONE)
+    await instance.removals.remove(id, EVERYONE)
     expect((await instance.records.get(id, EVERYONE)).state).toBe('deleted')
     expect(await ground.rows('SELECT kind, object_key FROM garbage')).toEqual([
       { kind: 'object', object_key: id },
@@ -147,7 +147,7 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     })
     letGo()
     expect((await answered).offsetBytes).toBe(BigInt(bodyBytes))
-    await instance.intake.remove(upload.id, EVERYONE)
+    await instance.removals.remove(upload.id, EVERYONE)
   })
 
   test('a small whole file is ready only when the disk has it, and its name', async () => {
@@ -166,7 +166,7 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     letGo()
     const id = await answered
     expect(begun()).toBeGreaterThanOrEqual(2)
-    await instance.intake.remove(id, EVERYONE)
+    await instance.removals.remove(id, EVERYONE)
   })
 
   test('an upload is promised only when its place is durable', async () => {
@@ -176,7 +176,7 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     expect(await ground.rows(`SELECT * FROM uploads WHERE state = 'receiving'`)).toEqual([])
     letGo()
     const { upload } = await beginning
-    await instance.intake.remove(upload.id, EVERYONE)
+    await instance.removals.remove(upload.id, EVERYONE)
   })
 
   test('an object is ready only when its name is durable', async () => {
@@ -190,7 +190,7 @@ describe('"Nothing is fsynced before it is acknowledged"', () => {
     expect((await instance.records.get(upload.id, EVERYONE)).state).toBe('finalizing')
     letGo()
     expect((await answered).state).toBe('ready')
-    await instance.intake.remove(upload.id, EVERYONE)
+    await instance.removals.remove(upload.id, EVERYONE)
   })
 })
 

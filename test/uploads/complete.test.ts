@@ -242,7 +242,7 @@ describe('complete', () => {
 
   test('what is gone, or another owner\u2019s, or a part: as that is', async () => {
     const gone = await session(1000, 1000)
-    await here.intake.remove(gone, 'somebody')
+    await here.removals.remove(gone, 'somebody')
     await expect(complete(gone)).rejects.toMatchObject({ code: 'GONE' })
     const theirs = await session(1000, 1000)
     const asked = here.intake.complete(theirs, uploaderNamed('somebody else'), {
@@ -296,7 +296,7 @@ describe('complete, and at the same time', () => {
       await expectReady(id, bytes)
       expect(await eventsOf(ground, id)).toEqual(['created', 'finalizing', 'ready'])
       expect(await rowOf(id)).toMatchObject({ package_id: packageId, package_path: 'lake.csv' })
-      await here.intake.remove(id, 'somebody')
+      await here.removals.remove(id, 'somebody')
     }
   })
 
@@ -327,7 +327,7 @@ describe('complete, and at the same time', () => {
       const id = await session(300_000, 300_000)
       const [completed, removed] = await Promise.allSettled([
         complete(id),
-        there.intake.remove(id, 'somebody'),
+        there.removals.remove(id, 'somebody'),
       ])
       if (completed.status === 'rejected')
         expect(['GONE', 'LOCKED', 'CONFLICT']).toContain(completed.reason.code)
@@ -439,7 +439,7 @@ describeS3('on S3', () => {
         objects: [{ sizeBytes: content.byteLength }],
         multiparts: [],
       })
-      await s3.intake.remove(id, 'somebody')
+      await s3.removals.remove(id, 'somebody')
       expect(await bucket.list()).toEqual({ objects: [], multiparts: [] })
     }
   })

@@ -213,7 +213,7 @@ describe('a whole', () => {
     const id = await concatenate([part])
     await expectReady(id, a)
     await expectServed(part)
-    await here.intake.remove(id, 'somebody')
+    await here.removals.remove(id, 'somebody')
     expect(await here.records.get(theirs, 'somebody else')).toMatchObject({ state: 'ready' })
     await expectInOrder(ground)
     expect((await ground.stored()).objects).toHaveLength(1)
@@ -225,7 +225,7 @@ describe('a whole', () => {
     const [part, other] = [await aPart(a), await aPart(b)]
     const id = await concatenate([part, other])
     await until(async () => isWaiting())
-    await there.intake.remove(theirs, 'somebody else')
+    await there.removals.remove(theirs, 'somebody else')
     goOn()
     await expectReady(id, Buffer.concat([a, b]))
     await expectServed(part, other)
@@ -245,7 +245,7 @@ describe('what is no part', () => {
       isHeld: false,
     })
     const [good, gone, over] = [await aPart(a), await aPart(a), await aPart(b)]
-    await here.intake.remove(gone, 'somebody')
+    await here.removals.remove(gone, 'somebody')
     await letExpire(ground, over)
     const foreign = await aPart(b, 'somebody else')
     const before = await ground.rows('SELECT id, state, expires_at FROM uploads ORDER BY id')
@@ -294,7 +294,7 @@ describe('the same asked again', () => {
 
     await letExpire(ground, id)
     await expect(concatenate(parts)).rejects.toMatchObject({ code: 'GONE' })
-    await here.intake.remove(id, 'somebody')
+    await here.removals.remove(id, 'somebody')
     await expect(concatenate(parts)).rejects.toMatchObject({ code: 'GONE' })
     await expect(here.intake.settled(parts[0] ?? '', 'somebody')).rejects.toMatchObject({ code: 'GONE' })
     await expectInOrder(ground)
@@ -397,19 +397,19 @@ describe('while it is put together', () => {
 
   test('a part that its owner deletes is missed: it fails, and never with other bytes', async () => {
     const { id, parts, goOn } = await underWay()
-    await there.intake.remove(parts[1] ?? '', 'somebody')
+    await there.removals.remove(parts[1] ?? '', 'somebody')
     goOn()
     await untilState(ground, id, 'failed')
     await until(async () => (await ground.rows('SELECT FROM garbage')).length === 0)
     expect(await eventsOf(ground, id)).toEqual(['created', 'finalizing', 'failed'])
-    await here.intake.remove(parts[0] ?? '', 'somebody')
+    await here.removals.remove(parts[0] ?? '', 'somebody')
     await expectInOrder(ground)
     expect((await ground.stored()).objects).toEqual([])
   })
 
   test('it is deleted: nothing of it is left, and its parts live until their time is over', async () => {
     const { id, parts, goOn } = await underWay()
-    await there.intake.remove(id, 'somebody')
+    await there.removals.remove(id, 'somebody')
     expect(await eventsOf(ground, id)).toEqual(['created', 'finalizing', 'canceled'])
     goOn()
     await until(async () => composed.includes(id) || (await ground.stored()).tmp.length === 0)

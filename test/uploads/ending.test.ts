@@ -31,7 +31,7 @@ const content = someBytes(1000)
 
 /** An upload of 1000 bytes in `state`, with its bytes where they are then. @returns its id */
 async function anUploadIn(state: UploadState, changes: Partial<UploadDescription> = {}): Promise<string> {
-  const { intake, records, leases, store } = here
+  const { intake, removals, records, leases, store } = here
   if (state === 'ready') return intake.takeWhole(uploaderNamed(OWNER), aFile(1000, changes), aBody(content))
   const { upload, lease } = await intake.begin(uploaderNamed(OWNER), aFile(1000, changes), { isHeld: true })
   if (lease === null) throw new Error('A lease was asked for.')
@@ -45,12 +45,12 @@ async function anUploadIn(state: UploadState, changes: Partial<UploadDescription
     await store.complete(id, 1000, EMPTY_LEDGER)
   }
   if (state === 'failed') {
-    await intake.remove(id, OWNER)
+    await removals.remove(id, OWNER)
     // As it is when finishing fails: its report stays.
     await ground.rows(`UPDATE uploads SET state = 'failed', error_code = 'HASH_MISMATCH' WHERE id = $1`, [id])
     await ground.rows(`DELETE FROM events WHERE upload_id = $1 AND type = 'upload.canceled.v1'`, [id])
   }
-  if (state === 'canceled' || state === 'deleted') await intake.remove(id, OWNER)
+  if (state === 'canceled' || state === 'deleted') await removals.remove(id, OWNER)
   if (state === 'expired') {
     await letExpire(ground, id)
     await here.garbage.empty((await here.endings.commitEnd(id, 'past-end'))?.discarded ?? [])
@@ -122,7 +122,7 @@ describe('commitEnd', () => {
   test('voids the lease: who held it can record nothing any more', async () => {
     const { upload, lease } = await here.intake.begin(uploaderNamed(OWNER), aFile(1000), { isHeld: true })
     if (lease === null) throw new Error('A lease was asked for.')
-    await there.intake.remove(upload.id, OWNER)
+    await there.removals.remove(upload.id, OWNER)
     const late = here.intake.append(lease, upload, aBody(content))
     await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^(LOCKED|GONE)$/) })
     expect(await eventsOf(ground, upload.id)).toEqual(['created', 'canceled'])
@@ -147,10 +147,10 @@ describe('commitEnd', () => {
   test('leaves the bytes to another owner of the same content, whoever sent them', async () => {
     const first = await here.intake.takeWhole(uploaderNamed(OWNER), aFile(1000), aBody(content))
     const second = await there.intake.takeWhole(uploaderNamed('somebody else'), aFile(1000), aBody(content))
-    await here.intake.remove(first, OWNER)
+    await here.removals.remove(first, OWNER)
     expect((await ground.stored()).objects).toEqual([first])
     await expectInOrder(ground)
-    await there.intake.remove(second, 'somebody else')
+    await there.removals.remove(second, 'somebody else')
     expect((await ground.stored()).objects).toEqual([])
     await expectInOrder(ground)
   })
@@ -164,17 +164,17 @@ describe('a finalized package', () => {
     await here.packageFinalizer.finalize(packageId, OWNER)
     const { sha256 } = await here.records.get(file, OWNER)
     for (const scope of [OWNER, EVERYONE] as const) {
-      await expect(here.intake.remove(file, scope)).rejects.toMatchObject({
+      await expect(here.removals.remove(file, scope)).rejects.toMatchObject({
         code: 'PACKAGE_FINALIZED',
         details: { package_id: packageId },
       })
-      await expect(here.intake.removeContent(sha256 ?? '', scope)).rejects.toMatchObject({
+      await expect(here.removals.removeContent(sha256 ?? '', scope)).rejects.toMatchObject({
         code: 'PACKAGE_FINALIZED',
       })
     }
     const later = new Date(Date.now() + 7_000_000)
     await expect(here.records.extend(file, later)).rejects.toMatchObject({ code: 'PACKAGE_FINALIZED' })
-    await here.intake.remove(failed, OWNER)
+    await here.removals.remove(failed, OWNER)
     expect([await stateOf(ground, file), await stateOf(ground, failed)]).toEqual(['ready', 'deleted'])
     await expectInOrder(ground)
   })
@@ -184,7 +184,7 @@ describe('a finalized package', () => {
       const packageId = (await here.packages.create(OWNER, aDescription())).id
       const ids = await Promise.all(['a', 'b', 'c'].map((path) => here.put(`${round}`, { packageId, path })))
       const [removed, finalized] = await Promise.allSettled([
-        there.intake.remove(ids[1] ?? '', OWNER),
+        there.removals.remove(ids[1] ?? '', OWNER),
         here.packageFinalizer.finalize(packageId, OWNER),
       ])
       expect(finalized.status).toBe('fulfilled')
@@ -203,7 +203,7 @@ describe('a finalized package', () => {
     const { sha256 } = await here.records.get(old, OWNER)
     // Whoever deletes has looked which packages there are, and waits for the first one.
     const holder = await holdRows(ground, `SELECT FROM packages WHERE id = '${first}' FOR UPDATE`)
-    const removing = there.intake.removeContent(sha256 ?? '', OWNER)
+    const removing = there.removals.removeContent(sha256 ?? '', OWNER)
     await untilWaiting(ground)
     const fresh = await here.put('the same', { packageId: second })
     await here.packageFinalizer.finalize(second, OWNER)
@@ -224,7 +224,7 @@ describe('a finalized package', () => {
       `SELECT FROM uploads WHERE id = '${id}' FOR UPDATE; UPDATE uploads SET package_id = '${to}' WHERE id = '${id}'`,
     )
     // It has locked the package that the file was in, and waits for the file.
-    const removing = there.intake.remove(id, OWNER).catch((error: unknown) => error)
+    const removing = there.removals.remove(id, OWNER).catch((error: unknown) => error)
     await untilWaiting(ground)
     await holder.commit()
     await removing
@@ -245,7 +245,7 @@ describe('removeContent', () => {
     const other = await here.put('other')
     const { sha256 } = await here.records.get(theirs, EVERYONE)
     const unfinished = await anUploadIn('receiving')
-    await there.intake.removeContent(sha256 ?? '', OWNER)
+    await there.removals.removeContent(sha256 ?? '', OWNER)
     for (const id of mine) {
       expect(await stateOf(ground, id)).toBe('deleted')
       expect(await eventsOf(ground, id)).toEqual(['created', 'ready', 'deleted'])
@@ -255,7 +255,9 @@ describe('removeContent', () => {
       'ready',
       'receiving',
     ])
-    await expect(there.intake.removeContent(sha256 ?? '', OWNER)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(there.removals.removeContent(sha256 ?? '', OWNER)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    })
     await expectInOrder(ground)
   })
 
@@ -264,7 +266,7 @@ describe('removeContent', () => {
     const ids = [await here.put('same', { packageId }), await here.put('same')]
     await here.packageFinalizer.finalize(packageId, OWNER)
     const { sha256 } = await here.records.get(ids[0] ?? '', OWNER)
-    await expect(here.intake.removeContent(sha256 ?? '', OWNER)).rejects.toMatchObject({
+    await expect(here.removals.removeContent(sha256 ?? '', OWNER)).rejects.toMatchObject({
       code: 'PACKAGE_FINALIZED',
     })
     for (const id of ids) expect(await stateOf(ground, id)).toBe('ready')
@@ -279,7 +281,7 @@ describe('the end of a package', () => {
       ids.set(state, await anUploadIn(state, { packageId, relativePath: `${state}.csv` }))
     const outside = await here.put('outside')
     await here.ends.commitDelete(packageId, OWNER)
-    await there.intake.removeAllOf(packageId)
+    await there.removals.removeAllOf(packageId)
     const after = await Promise.all(STATES.map((state) => stateOf(ground, ids.get(state) ?? '')))
     expect(after).toEqual(['canceled', 'canceled', 'deleted', 'deleted', 'canceled', 'expired', 'canceled'])
     expect(await stateOf(ground, outside)).toBe('ready')
@@ -302,7 +304,7 @@ describe('the end of a package', () => {
       ),
     )
     await here.ends.commitDelete(packageId, OWNER)
-    await Promise.all([here.intake.removeAllOf(packageId), there.intake.removeAllOf(packageId)])
+    await Promise.all([here.removals.removeAllOf(packageId), there.removals.removeAllOf(packageId)])
     expect(await ground.rows(`SELECT DISTINCT package_id, state::text FROM uploads ORDER BY state`)).toEqual(
       expect.arrayContaining([
         { package_id: packageId, state: 'deleted' },
@@ -330,7 +332,7 @@ test('uploads, moves, ends, packages that are finalized and deleted, all at once
   }
   const life = async (i: number) => {
     const instance = i % 2 === 0 ? here : there
-    const { intake, placement, records, endings, packageFinalizer, ends } = instance
+    const { removals, placement, records, endings, packageFinalizer, ends } = instance
     for (let round = 0; round < 12; round += 1) {
       const label = `label ${(i + round) % 3}`
       const id = await instance
@@ -343,17 +345,17 @@ test('uploads, moves, ends, packages that are finalized and deleted, all at once
       const upload = await records.get(id, OWNER)
       const packageId = upload.packageId ?? ''
       const act = (i + round) % 6
-      if (act === 0) await quietly(() => intake.remove(id, OWNER))
+      if (act === 0) await quietly(() => removals.remove(id, OWNER))
       if (act === 1) await quietly(() => packageFinalizer.finalize(packageId, OWNER))
       if (act === 2)
         await quietly(() =>
           placement.move(upload, { packageId: null, label: `label ${round % 3}`, relativePath: `m${i}` }),
         )
-      if (act === 3) await quietly(() => intake.removeContent(upload.sha256 ?? '', OWNER))
+      if (act === 3) await quietly(() => removals.removeContent(upload.sha256 ?? '', OWNER))
       if (act === 4)
         await quietly(async () => {
           await ends.commitDelete(packageId, OWNER)
-          await intake.removeAllOf(packageId)
+          await removals.removeAllOf(packageId)
         })
       if (act === 5) await quietly(() => endings.tellExpiring(1_000_000))
     }
@@ -372,7 +374,7 @@ test('the URL of what has ended is dead', async () => {
   const id = await anUploadIn('ready')
   const token = randomToken()
   await here.records.setRetrievalToken(id, token)
-  await there.intake.remove(id, OWNER)
+  await there.removals.remove(id, OWNER)
   const found = await here.records.findByRetrievalToken(token)
   expect([found?.state, found?.objectKey]).toEqual(['deleted', null])
 })

@@ -263,7 +263,7 @@ describe('what does not fit', () => {
       const id = await interrupted({ knowsDigests })
       const claimed = await here.leases.tryClaim(id, 'finalizing')
       if (claimed === null) throw new Error('The lease was free.')
-      await there.intake.remove(id, EVERYONE)
+      await there.removals.remove(id, EVERYONE)
       await here.finalizer
         .finish(claimed.lease, claimed.upload, knowsDigests ? digests : null, EMPTY_LEDGER)
         .catch(() => {})

@@ -165,7 +165,7 @@ describe('cuts', () => {
           const { source, announcedBytes } = aBody(bytes.subarray(Number(offsetBytes)))
           await append(id, source, announcedBytes)
           await expectReady(id, bytes)
-          await instance.intake.remove(id, EVERYONE)
+          await instance.removals.remove(id, EVERYONE)
         },
       ),
       { numRuns: 25 },
@@ -379,10 +379,10 @@ describe('deleting while bytes arrive', () => {
     const appending = append(id, silent)
     appending.catch(() => {})
     while (!(await get(id)).isHeld) await sleep(5)
-    await instance.intake.remove(id, EVERYONE)
+    await instance.removals.remove(id, EVERYONE)
     await expect(appending).rejects.toMatchObject({ code: 'LOCKED' })
     expect((await get(id)).state).toBe('canceled')
     expect(await ground.stored()).toEqual(before)
-    await expect(instance.intake.remove(id, EVERYONE)).rejects.toMatchObject({ code: 'GONE' })
+    await expect(instance.removals.remove(id, EVERYONE)).rejects.toMatchObject({ code: 'GONE' })
   })
 })

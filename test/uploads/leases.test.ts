@@ -83,7 +83,7 @@ describe.each([
   test('that deletes stops the one that writes', async () => {
     const id = await begin()
     const { lease } = await here.leases.claim(id, 'receiving', EVERYONE)
-    await other().intake.remove(id, EVERYONE)
+    await other().removals.remove(id, EVERYONE)
     for (let waited = 0; !lease.signal.aborted && waited < 1_000; waited += 20) await sleep(20)
     expect(lease.signal.aborted).toBe(true)
     await expect(
@@ -204,7 +204,7 @@ describe('refusals', () => {
       code: 'CONFLICT',
       details: { state: 'receiving' },
     })
-    await here.intake.remove(id, EVERYONE)
+    await here.removals.remove(id, EVERYONE)
     await expect(here.leases.claim(id, 'receiving', EVERYONE)).rejects.toMatchObject({ code: 'GONE' })
   })
 })

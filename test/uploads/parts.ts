@@ -30,6 +30,7 @@ import { Leases } from '../../server/uploads/leases.js'
 import { Placement } from '../../server/uploads/placement.js'
 import { Purges } from '../../server/uploads/purges.js'
 import { Records } from '../../server/uploads/records.js'
+import { Removals } from '../../server/uploads/removals.js'
 import { Rereader } from '../../server/uploads/reread.js'
 import type { Upload, UploadDescription } from '../../server/uploads/upload.js'
 import { WebhookRecords } from '../../server/webhooks/records.js'
@@ -72,6 +73,7 @@ export interface Instance {
   purges: Purges
   finalizer: Finalizer
   placement: Placement
+  removals: Removals
   intake: Intake
   packageEnds: PackageEnds
   webhooks: WebhookRecords
@@ -117,17 +119,17 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
   const finalizer = new Finalizer({ records, concatenations, leases, store, garbage, rereader, log })
   const classes = new RetentionClasses([{ name: 'staging', ttlSeconds: 3600 }])
   const placement = new Placement(records, new Membership(database.prisma, classes))
+  const removals = new Removals({ records, endings, leases, garbage, purges })
   const intake = new Intake({
     records,
     quotas,
     concatenations,
-    endings,
+    removals,
     placement,
     leases,
     store,
     finalizer,
     garbage,
-    purges,
     freeSpace: new FreeSpace(store, options.minFreeBytes ?? 0),
     digests,
     slabs,
@@ -147,6 +149,7 @@ export async function openInstance(ground: Ground, options: InstanceOptions = {}
     purges,
     finalizer,
     placement,
+    removals,
     intake,
     packageEnds: new PackageEnds(database.prisma, 7200),
     webhooks: new WebhookRecords(database.prisma),

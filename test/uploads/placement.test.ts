@@ -82,7 +82,7 @@ describe.each(ways)('an upload that comes %s', (_, take) => {
     expect(await ground.stored()).toEqual({ tmp, objects })
     // Elsewhere, and when the first has gone, there is room.
     await take(here, { packageId: await aPackage(), relativePath: '\u00e9t\u00e9.csv' })
-    await here.intake.remove(first, OWNER)
+    await here.removals.remove(first, OWNER)
     await take(here, { packageId, relativePath: '\u00e9t\u00e9.csv' })
   })
 
@@ -227,7 +227,7 @@ describe('move', () => {
     const packageId = await aPackage()
     const [gone, over] = [await here.put('gone'), await here.put('over')]
     const before = await here.records.get(gone, OWNER)
-    await here.intake.remove(gone, OWNER)
+    await here.removals.remove(gone, OWNER)
     const to = { packageId, label: null, relativePath: null }
     await expect(here.placement.move(before, to)).rejects.toMatchObject({ code: 'GONE' })
     const living = await here.records.get(over, OWNER)

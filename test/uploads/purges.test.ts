@@ -40,8 +40,8 @@ function newPurges(endings: Pick<Instance['endings'], 'commitPurge'> = instance.
 
 test('a timer frees its upload when the time is over, and none before', async () => {
   const [soon, later] = [await put('soon'), await put('later')]
-  await instance.intake.removeWithUndo(soon, EVERYONE, 1)
-  await instance.intake.removeWithUndo(later, EVERYONE, 600)
+  await instance.removals.removeWithUndo(soon, EVERYONE, 1)
+  await instance.removals.removeWithUndo(later, EVERYONE, 600)
   expect(await restoreStates()).toEqual({ [soon]: 'ready', [later]: 'ready' })
   await until(async () => (await restoreStates())[soon] === null)
   expect((await restoreStates())[later]).toBe('ready')
@@ -51,18 +51,18 @@ test('a timer frees its upload when the time is over, and none before', async ()
 
 test('the timer of one that was restored, and deleted again, doesn’t cut its second time short', async () => {
   const id = await put('twice')
-  await instance.intake.removeWithUndo(id, EVERYONE, 1)
-  await instance.intake.restore(id, EVERYONE)
-  await instance.intake.removeWithUndo(id, EVERYONE, 600)
+  await instance.removals.removeWithUndo(id, EVERYONE, 1)
+  await instance.removals.restore(id, EVERYONE)
+  await instance.removals.removeWithUndo(id, EVERYONE, 600)
   await sleep(1600)
-  expect(await instance.intake.restore(id, EVERYONE)).toMatchObject({ state: 'ready' })
+  expect(await instance.removals.restore(id, EVERYONE)).toMatchObject({ state: 'ready' })
   await expectInOrder(ground)
 })
 
 test('stopped, they leave everything to the sweep, and wait for what runs', async () => {
   const { purges } = newPurges()
   const id = await put('left')
-  await instance.intake.removeWithUndo(id, EVERYONE, 600)
+  await instance.removals.removeWithUndo(id, EVERYONE, 600)
   await ground.rows('UPDATE uploads SET restorable_until = now()')
   purges.plan(id, 0.05)
   await purges.stop()
@@ -77,7 +77,7 @@ test('stopped, they leave everything to the sweep, and wait for what runs', asyn
 test('forgotten, one does nothing', async () => {
   const { purges } = newPurges()
   const id = await put('forgotten')
-  await instance.intake.removeWithUndo(id, EVERYONE, 600)
+  await instance.removals.removeWithUndo(id, EVERYONE, 600)
   await ground.rows('UPDATE uploads SET restorable_until = now()')
   purges.plan(id, 0)
   purges.forget(id)

@@ -32,7 +32,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   const alive = await ground.rows<{ id: string }>(`SELECT id FROM uploads WHERE state = 'ready'`)
-  for (const { id } of alive) await here.intake.remove(id, EVERYONE)
+  for (const { id } of alive) await here.removals.remove(id, EVERYONE)
   await expectNothingLeft()
 })
 
@@ -80,21 +80,21 @@ describe.each(ways)('uploads of one content, %s', (_, bytes, take) => {
     expect((await ground.stored()).objects).toHaveLength(1)
 
     const [last = '', ...others] = ids
-    await Promise.all(others.map((id, i) => (i % 2 === 0 ? here : there).intake.remove(id, EVERYONE)))
+    await Promise.all(others.map((id, i) => (i % 2 === 0 ? here : there).removals.remove(id, EVERYONE)))
     await expectEveryReadyUploadHasItsBytes(bytes)
     expect((await ground.stored()).objects).toHaveLength(1)
-    await here.intake.remove(last, EVERYONE)
+    await here.removals.remove(last, EVERYONE)
     await expectNothingLeft()
   })
 
   test('50 times, one is deleted while one arrives: never a ready upload without its bytes', async () => {
     let old = await take(here, 'somebody', bytes)
     for (let round = 0; round < 50; round += 1) {
-      const [fresh] = await Promise.all([take(there, 'somebody', bytes), here.intake.remove(old, EVERYONE)])
+      const [fresh] = await Promise.all([take(there, 'somebody', bytes), here.removals.remove(old, EVERYONE)])
       await expectEveryReadyUploadHasItsBytes(bytes)
       old = fresh
     }
-    await here.intake.remove(old, EVERYONE)
+    await here.removals.remove(old, EVERYONE)
     await expectNothingLeft()
   })
 
@@ -107,7 +107,7 @@ describe.each(ways)('uploads of one content, %s', (_, bytes, take) => {
         const found = await instance.records.findByRetrievalToken(upload.retrievalToken ?? '')
         const { head } = await instance.store.readObjectHead(found?.objectKey ?? 'none', 10)
         expect(Buffer.from(head).equals(bytes.subarray(0, 10))).toBe(true)
-        await (i % 3 === 0 ? there : instance).intake.remove(id, EVERYONE)
+        await (i % 3 === 0 ? there : instance).removals.remove(id, EVERYONE)
       }
     }
     await Promise.all(Array.from({ length: 8 }, (_, i) => life(i)))

@@ -378,7 +378,7 @@ describe('while its bytes arrive', () => {
 
   test('it is deleted from another instance: nothing is left', async () => {
     const { id, settled } = await underWay()
-    await there.intake.remove(id, 'somebody')
+    await there.removals.remove(id, 'somebody')
     expect((await settled).error).not.toBeNull()
     await expectNothingLeft()
     expect(await eventsOf(ground, id)).toEqual(['created', 'canceled'])

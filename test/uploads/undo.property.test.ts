@@ -97,20 +97,20 @@ const ACTS: Record<string, (world: World, step: Step, instance: PackageInstance)
     const to = isHere ? sent.content.byteLength : Math.min(from + 3, sent.content.byteLength)
     await intake.append(lease, upload, aBody(sent.content.subarray(from, to)))
   },
-  async removeWithUndo(world, { at }, { intake }) {
+  async removeWithUndo(world, { at }, { removals }) {
     const sent = pick(world.sent, at)
-    if (sent !== undefined) await intake.removeWithUndo(sent.id, EVERYONE, 600)
+    if (sent !== undefined) await removals.removeWithUndo(sent.id, EVERYONE, 600)
   },
-  async restore(world, { at }, { intake }) {
+  async restore(world, { at }, { removals }) {
     const sent = pick(world.sent, at)
-    if (sent !== undefined) await intake.restore(sent.id, EVERYONE)
+    if (sent !== undefined) await removals.restore(sent.id, EVERYONE)
   },
-  async remove(world, { at }, { intake }) {
+  async remove(world, { at }, { removals }) {
     const sent = pick(world.sent, at)
-    if (sent !== undefined) await intake.remove(sent.id, EVERYONE)
+    if (sent !== undefined) await removals.remove(sent.id, EVERYONE)
   },
-  async removeContent(_world, step, { intake }) {
-    await intake.removeContent(checksumsOf(contentOf(step)).sha256, ownerOf(step).owner)
+  async removeContent(_world, step, { removals }) {
+    await removals.removeContent(checksumsOf(contentOf(step)).sha256, ownerOf(step).owner)
   },
   async timer(world, { at }, { purges }) {
     const sent = pick(world.sent, at)
@@ -136,11 +136,11 @@ const ACTS: Record<string, (world: World, step: Step, instance: PackageInstance)
     const id = pick(world.packages, at)
     if (id !== undefined) await packageFinalizer.finalize(id, EVERYONE)
   },
-  async deletePackage(world, { at }, { ends, intake }) {
+  async deletePackage(world, { at }, { ends, removals }) {
     const id = pick(world.packages, at)
     if (id === undefined || at % 3 !== 0) return
     await ends.commitDelete(id, EVERYONE)
-    await intake.removeAllOf(id)
+    await removals.removeAllOf(id)
   },
 }
 
@@ -195,9 +195,9 @@ async function expectNothingLost(world: World): Promise<void> {
     if (upload?.state === 'ready') await expectStored(upload, content)
     if (upload?.state !== 'receiving' && upload?.state !== 'ready') continue
     if (upload.packageId !== null) continue
-    const deleted = await here.intake.removeWithUndo(id, EVERYONE, 600)
+    const deleted = await here.removals.removeWithUndo(id, EVERYONE, 600)
     expect(deleted.restoreState).toBe(upload.state)
-    expect(lasting(await there.intake.restore(id, EVERYONE))).toEqual(lasting(upload))
+    expect(lasting(await there.removals.restore(id, EVERYONE))).toEqual(lasting(upload))
   }
 }
 
@@ -243,12 +243,12 @@ test(
         await expectNothingLost(world)
         // The end of it all: when nobody has anything any more, nothing is there.
         for (const { id } of world.sent)
-          await here.intake.remove(id, EVERYONE).catch((error: unknown) => {
+          await here.removals.remove(id, EVERYONE).catch((error: unknown) => {
             if (!isAppError(error, ...REFUSALS)) throw error
           })
         for (const id of world.packages) {
           await here.ends.commitDelete(id, EVERYONE).catch(() => {})
-          await here.intake.removeAllOf(id)
+          await here.removals.removeAllOf(id)
         }
         expect(await quick.stored()).toEqual({ tmp: [], objects: [] })
         expect((await usageTwice(quick)).kept).toEqual([])
