@@ -3,7 +3,7 @@
 import type { Prisma, PrismaClient } from '../../prisma/generated/client.js'
 import { translateDatabaseError } from './client.js'
 
-/** A package of thousands of files ends in one transaction, and others wait for it. */
+/** A package of thousands of files is finalized, or ends, in one transaction, and others wait for it. */
 const PATIENT = { maxWait: 10_000, timeout: 120_000 }
 
 export class Statements {

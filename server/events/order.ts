@@ -6,8 +6,8 @@
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
 import { ownedBy } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
 import { type EventRecord, type EventRow, toEvent } from './event.js'
 
 /** Any number that nothing else in this database locks: "events" in ASCII. */
@@ -19,15 +19,18 @@ const COLUMNS = Prisma.raw(
 )
 
 export class EventOrder {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
 
   constructor(prisma: PrismaClient) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
   }
 
   /** Whether committed events wait for their place (then also how old the first of them is), and the newest sequence there is. */
   async look(): Promise<{ isWaiting: boolean; waitingSeconds?: number; newest: number }> {
-    const rows = await this.#query<{ waitingSeconds: number | null; newest: bigint | null }>(Prisma.sql`
+    const rows = await this.#database.query<{
+      waitingSeconds: number | null
+      newest: bigint | null
+    }>(Prisma.sql`
       SELECT (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM events WHERE sequence IS NULL ORDER BY id LIMIT 1)
         AS "waitingSeconds", (SELECT max(sequence) FROM events) AS newest`)
     const { waitingSeconds = null, newest = null } = rows[0] ?? {}
@@ -42,14 +45,14 @@ export class EventOrder {
 
   /** The newest events behind `since`, in order: all of them, or the last `limit`. */
   async readNewest(since: number, limit: number): Promise<EventRecord[]> {
-    const rows = await this.#query<EventRow>(Prisma.sql`
+    const rows = await this.#database.query<EventRow>(Prisma.sql`
       SELECT ${COLUMNS} FROM events WHERE sequence > ${since} ORDER BY sequence DESC LIMIT ${limit}`)
     return rows.reverse().map(toEvent)
   }
 
   /** The first events of `scope` behind `since`, up to `upTo`, inclusive. */
   async read(scope: OwnerScope, since: number, upTo: number, limit: number): Promise<EventRecord[]> {
-    const rows = await this.#query<EventRow>(Prisma.sql`
+    const rows = await this.#database.query<EventRow>(Prisma.sql`
       SELECT ${COLUMNS} FROM events WHERE ${ownedBy(scope)} AND sequence > ${since} AND sequence <= ${upTo}
       ORDER BY sequence LIMIT ${limit}`)
     return rows.map(toEvent)
@@ -63,7 +66,7 @@ export class EventOrder {
   async forgetOld(ttlSeconds: number): Promise<void> {
     let forgotten: { id: bigint }[]
     do {
-      forgotten = await this.#query<{ id: bigint }>(Prisma.sql`
+      forgotten = await this.#database.query<{ id: bigint }>(Prisma.sql`
         DELETE FROM events WHERE id IN (
           SELECT id FROM (SELECT id, at FROM events WHERE sequence < (SELECT max(sequence) FROM events) ORDER BY id LIMIT ${BATCH_ROWS}) AS oldest
           WHERE at < now() - ${ttlSeconds}::float8 * interval '1 second')
@@ -76,8 +79,8 @@ export class EventOrder {
    * of its own, and the lock is let go of after the commit has become visible.
    */
   async #giveBatch(): Promise<number> {
-    try {
-      return await this.#prisma.$transaction(
+    return this.#database.translated((prisma) =>
+      prisma.$transaction(
         async (transaction) => {
           await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${ORDER_LOCK})`
           return transaction.$executeRaw`
@@ -88,17 +91,7 @@ export class EventOrder {
             UPDATE events SET sequence = placed.sequence FROM placed WHERE events.id = placed.id`
         },
         { isolationLevel: 'ReadCommitted' },
-      )
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
-  }
-
-  async #query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    try {
-      return await this.#prisma.$queryRaw<Row[]>(statement)
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
+      ),
+    )
   }
 }

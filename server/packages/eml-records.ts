@@ -2,8 +2,8 @@
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
 import { reachesPackage } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { isId } from '../uploads/random.js'
 import { noSuchPackage } from './package.js'
@@ -31,16 +31,16 @@ export const MOST_FILES = 50_000
 const PAGE_ROWS = 2_000
 
 export class EmlRecords {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
 
   constructor(prisma: PrismaClient) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
   }
 
   /** The id of the package, open or finalized. @throws NOT_FOUND, GONE */
   async packageById(id: string, scope: OwnerScope): Promise<string> {
     const [found] = isId(id)
-      ? await this.#query<Found>(
+      ? await this.#database.query<Found>(
           Prisma.sql`SELECT id, state::text AS state FROM packages WHERE id = ${id} AND ${reachesPackage(scope)}`,
         )
       : []
@@ -53,7 +53,7 @@ export class EmlRecords {
 
   /** The id of the owner's open package of this label, else of the one that was finalized last. @throws NOT_FOUND */
   async packageByLabel(owner: string, label: string): Promise<string> {
-    const [found] = await this.#query<Found>(Prisma.sql`
+    const [found] = await this.#database.query<Found>(Prisma.sql`
       SELECT id, state::text AS state FROM packages
       WHERE owner = ${owner} AND label = ${label} AND state IN ('open', 'finalized')
       ORDER BY (open_label IS NOT NULL) DESC, finalized_at DESC NULLS LAST, created_at DESC, id DESC LIMIT 1`)
@@ -85,19 +85,11 @@ export class EmlRecords {
   }
 
   #page(packageId: string, after: string): Promise<FileRow[]> {
-    return this.#query<FileRow>(Prisma.sql`
+    return this.#database.query<FileRow>(Prisma.sql`
       SELECT id AS "uploadId", state::text AS state, package_path AS path, filename, content_type AS "contentType",
         size_bytes AS "sizeBytes", md5, sha1, retrieval_token AS "retrievalToken"
       FROM uploads WHERE package_id = ${packageId} AND package_path > ${after}
         AND state IN ('receiving', 'finalizing', 'ready') AND (state = 'finalizing' OR expires_at > now())
       ORDER BY package_path LIMIT ${PAGE_ROWS}`)
-  }
-
-  async #query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    try {
-      return await this.#prisma.$queryRaw<Row[]>(statement)
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
   }
 }

@@ -1,9 +1,9 @@
 // How packages end, and how their end is put off. The bytes of their files are the intake's.
 
-import type { Prisma, PrismaClient } from '../../prisma/generated/client.js'
+import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { Actor } from '../auth/identity.js'
 import { EVERYONE, type OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
+import { Statements } from '../database/statements.js'
 import { appendPackageEvent } from '../events/log.js'
 import { isId } from '../uploads/random.js'
 import { expirePackages, findDuePackages } from './expiry.js'
@@ -14,17 +14,17 @@ import {
   noSuchPackage,
   type Package,
 } from './package.js'
-import { LONG_TRANSACTION, lockFiles, lockPackage, readClock, readPackage } from './rows.js'
+import { lockFiles, lockPackage, readClock, readPackage } from './rows.js'
 
 const BATCH = 200
 
 export class PackageEnds {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #maxTtlSeconds: number
 
   /** @param maxTtlSeconds how far a package's end may be moved, counted from its start */
   constructor(prisma: PrismaClient, maxTtlSeconds: number) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
     this.#maxTtlSeconds = maxTtlSeconds
   }
 
@@ -39,7 +39,7 @@ export class PackageEnds {
     wanted: { newExpiresAt: Date; reason: string; by: Actor },
   ): Promise<{ extension: Extension; package: Package }> {
     const { newExpiresAt, reason, by } = wanted
-    return this.#transaction(async (transaction) => {
+    return this.#database.transaction(async (transaction) => {
       const before = await lockAlive(transaction, id, scope)
       // From here on no file of it can expire under our hands; what has is gone, and so is the package.
       await lockFiles(transaction, id)
@@ -73,7 +73,7 @@ export class PackageEnds {
    * @throws NOT_FOUND; GONE when it has ended already
    */
   async commitDelete(id: string, scope: OwnerScope, by: Actor | null = null): Promise<void> {
-    await this.#transaction(async (transaction) => {
+    await this.#database.transaction(async (transaction) => {
       await lockAlive(transaction, id, scope)
       await transaction.$queryRaw`
         WITH changed AS (
@@ -85,27 +85,25 @@ export class PackageEnds {
 
   /** Deleted packages with files that haven't ended: a crash came between. For each, `removals.removeAllOf` goes on. */
   async findHalfDeleted(limit: number): Promise<string[]> {
-    const rows = await this.#translated(
-      () => this.#prisma.$queryRaw<{ id: string }[]>`
-        SELECT id FROM packages WHERE state = 'deleted' AND EXISTS (
-          SELECT FROM uploads WHERE package_id = packages.id AND uploads.state IN ('receiving', 'finalizing', 'ready'))
-        ORDER BY id LIMIT ${limit}`,
-    )
+    const rows = await this.#database.query<{ id: string }>(Prisma.sql`
+      SELECT id FROM packages WHERE state = 'deleted' AND EXISTS (
+        SELECT FROM uploads WHERE package_id = packages.id AND uploads.state IN ('receiving', 'finalizing', 'ready'))
+      ORDER BY id LIMIT ${limit}`)
     return rows.map(({ id }) => id)
   }
 
   /** Those that `expireDue` would end now, at most `limit`. */
   findDue(limit: number): Promise<string[]> {
-    return this.#translated(() => findDuePackages(this.#prisma, limit))
+    return this.#database.translated((prisma) => findDuePackages(prisma, limit))
   }
 
   /** Ends every package that is past its end. @returns their ids */
   async expireDue(): Promise<string[]> {
-    return this.#translated(async () => {
+    return this.#database.translated(async (prisma) => {
       const expired: string[] = []
       for (;;) {
-        const due = await findDuePackages(this.#prisma, BATCH)
-        const ended = await expirePackages(this.#prisma, due)
+        const due = await findDuePackages(prisma, BATCH)
+        const ended = await expirePackages(prisma, due)
         expired.push(...ended)
         // Fewer than were due: somebody else was at them. What is left comes the next time.
         if (ended.length < BATCH) return expired
@@ -115,27 +113,13 @@ export class PackageEnds {
 
   /** Forgets packages that ended longer ago than that, and have no file left. @returns how many */
   async forget(tombstoneTtlSeconds: number): Promise<number> {
-    const rows = await this.#translated(
-      () => this.#prisma.$queryRaw<{ id: string }[]>`
-        DELETE FROM packages WHERE state IN ('expired', 'deleted')
-          AND ended_at < now() - ${tombstoneTtlSeconds}::float8 * interval '1 second'
-          AND NOT EXISTS (
-            SELECT FROM uploads WHERE package_id = packages.id AND uploads.state IN ('receiving', 'finalizing', 'ready'))
-        RETURNING id`,
-    )
+    const rows = await this.#database.query(Prisma.sql`
+      DELETE FROM packages WHERE state IN ('expired', 'deleted')
+        AND ended_at < now() - ${tombstoneTtlSeconds}::float8 * interval '1 second'
+        AND NOT EXISTS (
+          SELECT FROM uploads WHERE package_id = packages.id AND uploads.state IN ('receiving', 'finalizing', 'ready'))
+      RETURNING id`)
     return rows.length
-  }
-
-  #transaction<T>(act: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
-    return this.#translated(() => this.#prisma.$transaction(act, LONG_TRANSACTION))
-  }
-
-  async #translated<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
   }
 }
 

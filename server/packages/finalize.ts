@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { appendPackageEvent } from '../events/log.js'
 import { isId } from '../uploads/random.js'
@@ -22,7 +22,6 @@ import { assertPackageAlive, noSuchPackage, notReadyError, type Package } from '
 import type { RetentionClasses } from './retention.js'
 import {
   type Asker,
-  LONG_TRANSACTION,
   lockFiles,
   lockPackage,
   readBlockers,
@@ -51,12 +50,12 @@ interface FrozenManifest {
 }
 
 export class PackageFinalizer {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #classes: RetentionClasses
   readonly #provenance: () => Provenance
 
   constructor(prisma: PrismaClient, classes: RetentionClasses, provenance: () => Provenance) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
     this.#classes = classes
     this.#provenance = provenance
   }
@@ -69,24 +68,24 @@ export class PackageFinalizer {
    */
   async finalize(id: string, scope: OwnerScope): Promise<Package> {
     if (!isId(id)) throw noSuchPackage()
-    return this.#translated(() =>
-      this.#prisma.$transaction(async (transaction) => {
-        const found = await lockPackage(transaction, id, scope)
-        if (found === null) throw noSuchPackage()
-        assertPackageAlive(found)
-        if (found.state === 'open') await this.#freeze(transaction, found)
-        return (await readPackage(transaction, id, scope)) ?? found
-      }, LONG_TRANSACTION),
-    )
+    return this.#database.transaction(async (transaction) => {
+      const found = await lockPackage(transaction, id, scope)
+      if (found === null) throw noSuchPackage()
+      assertPackageAlive(found)
+      if (found.state === 'open') await this.#freeze(transaction, found)
+      return (await readPackage(transaction, id, scope)) ?? found
+    })
   }
 
   /** @throws CONFLICT when the package isn't finalized */
   async manifest(id: string, format: ManifestFormat): Promise<Manifest> {
-    const rows = await this.#translated(
-      () => this.#prisma.$queryRaw<{ frozen: FrozenManifest; cbor: string; json: string }[]>`
-        SELECT manifest_head AS frozen, manifest_sha256 AS cbor, manifest_json_sha256 AS json FROM packages
-        WHERE id = ${id} AND manifest_head IS NOT NULL`,
-    )
+    const rows = await this.#database.query<{
+      frozen: FrozenManifest
+      cbor: string
+      json: string
+    }>(Prisma.sql`
+      SELECT manifest_head AS frozen, manifest_sha256 AS cbor, manifest_json_sha256 AS json FROM packages
+      WHERE id = ${id} AND manifest_head IS NOT NULL`)
     const found = rows[0]
     if (found === undefined) {
       throw new AppError(
@@ -126,7 +125,8 @@ export class PackageFinalizer {
     const cbor = createHash('sha256')
     const json = createHash('sha256')
     const sizeBytes = { cbor: 0, json: 0 }
-    for await (const pieces of encodedPieces(transaction, id, head, ['cbor', 'json'])) {
+    const read = (behind: string | null) => readFrozenFiles(transaction, id, behind)
+    for await (const pieces of encodedPieces(read, id, head, ['cbor', 'json'])) {
       cbor.update(pieces.cbor)
       json.update(pieces.json)
       sizeBytes.cbor += pieces.cbor.byteLength
@@ -165,32 +165,26 @@ export class PackageFinalizer {
     const hash = createHash('sha256')
     // One piece behind: a manifest that turns out to be another one must not look whole.
     let held: Buffer | null = null
-    try {
-      for await (const pieces of encodedPieces(this.#prisma, id, head, [format])) {
-        if (held !== null) yield held
-        held = pieces[format]
-        hash.update(held)
-      }
-    } catch (error) {
-      throw translateDatabaseError(error)
+    const read = (behind: string | null) =>
+      this.#database.translated((prisma) => readFrozenFiles(prisma, id, behind))
+    for await (const pieces of encodedPieces(read, id, head, [format])) {
+      if (held !== null) yield held
+      held = pieces[format]
+      hash.update(held)
     }
     if (hash.digest('hex') !== sha256)
       throw new Error(`The manifest of package ${id} isn't the one that was frozen.`)
     if (held !== null) yield held
   }
-
-  async #translated<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
-  }
 }
 
-/** A manifest in pieces of up to BATCH_FILES files, in each of `formats`; the other one's are empty. */
+/**
+ * A manifest in pieces of up to BATCH_FILES files, in each of `formats`; the other one's are empty.
+ *
+ * @param read the next files, in order, from behind a path
+ */
 async function* encodedPieces(
-  asker: Asker,
+  read: (behind: string | null) => Promise<FrozenFile[]>,
   id: string,
   head: ManifestHead,
   formats: readonly ManifestFormat[],
@@ -203,7 +197,7 @@ async function* encodedPieces(
   let afterPath: string | null = null
   let count = 0
   for (;;) {
-    const rows: FrozenFile[] = await readFrozenFiles(asker, id, afterPath)
+    const rows: FrozenFile[] = await read(afterPath)
     const files = rows.map((row) => manifestFile(row, head.provenance.store))
     const isStart = afterPath === null
     if (files.length > 0) {

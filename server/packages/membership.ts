@@ -3,8 +3,8 @@
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { Uploader } from '../auth/owner-scope.js'
 import { onlySeen } from '../auth/shared.js'
-import { translateDatabaseError } from '../database/client.js'
 import { reachesPackage } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { appendPackageEvent } from '../events/log.js'
 import { isId, randomId } from '../uploads/random.js'
@@ -27,11 +27,11 @@ interface Found {
 }
 
 export class Membership {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #classes: RetentionClasses
 
   constructor(prisma: PrismaClient, classes: RetentionClasses) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
     this.#classes = classes
   }
 
@@ -47,13 +47,9 @@ export class Membership {
     wanted: { packageId: string | null; label: string | null },
     beforeMaking: () => Promise<void> = async () => {},
   ): Promise<Place | null> {
-    try {
-      if (wanted.packageId !== null) return this.#placeOf(await this.#named(packages, wanted.packageId))
-      if (wanted.label === null) return null
-      return this.#placeOf(await this.#labelled(owner, wanted.label, beforeMaking))
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
+    if (wanted.packageId !== null) return this.#placeOf(await this.#named(packages, wanted.packageId))
+    if (wanted.label === null) return null
+    return this.#placeOf(await this.#labelled(owner, wanted.label, beforeMaking))
   }
 
   #placeOf(found: Found): Place {
@@ -63,9 +59,9 @@ export class Membership {
 
   async #named(scope: Uploader['packages'], id: string): Promise<Found> {
     const rows = isId(id)
-      ? await this.#prisma.$queryRaw<Found[]>`
+      ? await this.#database.query<Found>(Prisma.sql`
           SELECT id, ${STATE_NOW} AS state, retention_class AS "retentionClass" FROM packages
-          WHERE id = ${id} AND ${reachesPackage(scope)}`
+          WHERE id = ${id} AND ${reachesPackage(scope)}`)
       : []
     if (rows[0] !== undefined) return rows[0]
     if (typeof scope !== 'object' || scope.right === 'read') throw noSuchPackage()
@@ -75,16 +71,16 @@ export class Membership {
 
   async #labelled(owner: string, label: string, beforeMaking: () => Promise<void>): Promise<Found> {
     for (;;) {
-      const rows = await this.#prisma.$queryRaw<Found[]>`
+      const [found] = await this.#database.query<Found>(Prisma.sql`
         SELECT id, ${STATE_NOW} AS state, retention_class AS "retentionClass" FROM packages
-        WHERE owner = ${owner} AND open_label = ${label}`
-      if (rows[0]?.state === 'open') return rows[0]
+        WHERE owner = ${owner} AND open_label = ${label}`)
+      if (found?.state === 'open') return found
       // Past its end, and the sweep hasn't been there: the label is free.
-      if (rows[0] !== undefined) await expirePackages(this.#prisma, [rows[0].id])
+      if (found !== undefined) await this.#database.translated((prisma) => expirePackages(prisma, [found.id]))
       await beforeMaking()
       // Whoever comes second finds the first one's, the next time round.
       const { name, ttlSeconds } = this.#classes.get(null)
-      const made = await this.#prisma.$queryRaw<Found[]>(Prisma.sql`
+      const made = await this.#database.query<Found>(Prisma.sql`
         WITH changed AS (
           INSERT INTO packages (id, owner, name, label, open_label, retention_class, expires_at)
           VALUES (${randomId()}, ${owner}, ${label}, ${label}, ${label}, ${name}, ${endAfter(ttlSeconds)})

@@ -2,9 +2,9 @@
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
 import { anywhere } from '../database/like.js'
 import { reachesPackage } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { appendPackageEvent } from '../events/log.js'
 import { COLUMNS as UPLOAD_COLUMNS } from '../uploads/columns.js'
@@ -32,11 +32,11 @@ import {
 } from './rows.js'
 
 export class Packages {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #classes: RetentionClasses
 
   constructor(prisma: PrismaClient, classes: RetentionClasses) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
     this.#classes = classes
   }
 
@@ -48,27 +48,27 @@ export class Packages {
    */
   async create(owner: string, description: PackageDescription): Promise<Package> {
     const retention = this.#classes.get(description.retentionClass)
-    return this.#translated(async () => {
-      for (;;) {
-        const id = randomId()
-        const { name, label, producer, subject, metadata } = description
-        const made = await this.#prisma.$queryRaw<{ id: string }[]>`
-          WITH changed AS (
-            INSERT INTO packages (id, owner, name, label, open_label, producer, subject, retention_class, metadata, expires_at)
-            VALUES (${id}, ${owner}, ${name}, ${label}, ${label}, ${producer}, ${subject}, ${retention.name},
-              ${JSON.stringify(metadata)}::jsonb, ${endAfter(retention.ttlSeconds)})
-            ON CONFLICT (owner, open_label) DO NOTHING RETURNING *
-          ), told AS (${appendPackageEvent('changed', 'package.created.v1')})
-          SELECT id FROM changed`
-        if (made.length > 0) return this.get(id, owner)
-        await this.#makeWay(owner, label)
-      }
-    })
+    for (;;) {
+      const id = randomId()
+      const { name, label, producer, subject, metadata } = description
+      const made = await this.#database.query<{ id: string }>(Prisma.sql`
+        WITH changed AS (
+          INSERT INTO packages (id, owner, name, label, open_label, producer, subject, retention_class, metadata, expires_at)
+          VALUES (${id}, ${owner}, ${name}, ${label}, ${label}, ${producer}, ${subject}, ${retention.name},
+            ${JSON.stringify(metadata)}::jsonb, ${endAfter(retention.ttlSeconds)})
+          ON CONFLICT (owner, open_label) DO NOTHING RETURNING *
+        ), told AS (${appendPackageEvent('changed', 'package.created.v1')})
+        SELECT id FROM changed`)
+      if (made.length > 0) return this.get(id, owner)
+      await this.#makeWay(owner, label)
+    }
   }
 
   /** @throws NOT_FOUND, the same for what is another's and what never was */
   async get(id: string, scope: OwnerScope): Promise<Package> {
-    const found = isId(id) ? await this.#translated(() => readPackage(this.#prisma, id, scope)) : null
+    const found = isId(id)
+      ? await this.#database.translated((prisma) => readPackage(prisma, id, scope))
+      : null
     if (found === null) throw noSuchPackage()
     return found
   }
@@ -93,55 +93,44 @@ export class Packages {
       ...(after === null ? [] : [Prisma.sql`(created_at, id) < (${after.at}::timestamptz, ${after.id})`]),
     ]
     // The page first: only what is on it is looked into.
-    return this.#translated(
-      () => this.#prisma.$queryRaw<(Package & Contents)[]>`
-        WITH page AS MATERIALIZED (
-          SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE ${Prisma.join(conditions, ' AND ')}
-          ORDER BY created_at DESC, id DESC LIMIT ${query.limit}
-        )
-        SELECT page.*, contents.* FROM page, LATERAL (${contentsOf(Prisma.sql`page.id`)}) AS contents
-        ORDER BY "createdAt" DESC, id DESC`,
-    )
+    return this.#database.query(Prisma.sql`
+      WITH page AS MATERIALIZED (
+        SELECT ${PACKAGE_COLUMNS} FROM ${PACKAGES} WHERE ${Prisma.join(conditions, ' AND ')}
+        ORDER BY created_at DESC, id DESC LIMIT ${query.limit}
+      )
+      SELECT page.*, contents.* FROM page, LATERAL (${contentsOf(Prisma.sql`page.id`)}) AS contents
+      ORDER BY "createdAt" DESC, id DESC`)
   }
 
   contents(id: string): Promise<Contents> {
-    return this.#translated(() => readContents(this.#prisma, id))
+    return this.#database.translated((prisma) => readContents(prisma, id))
   }
 
   extensions(id: string): Promise<Extension[]> {
-    return this.#translated(() => readExtensions(this.#prisma, id))
+    return this.#database.translated((prisma) => readExtensions(prisma, id))
   }
 
   /** Up to `limit` of the files that stand in a package, in the order of their paths' bytes, from behind `afterPath`. */
   async files(id: string, afterPath: string | null, limit: number): Promise<Upload[]> {
     const behind = afterPath === null ? Prisma.empty : Prisma.sql`AND package_path COLLATE "C" > ${afterPath}`
-    return this.#translated(
-      () => this.#prisma.$queryRaw<Upload[]>`
-        SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE ${standingIn(Prisma.sql`${id}`)} ${behind}
-        ORDER BY package_path COLLATE "C" LIMIT ${limit}`,
-    )
+    return this.#database.query(Prisma.sql`
+      SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE ${standingIn(Prisma.sql`${id}`)} ${behind}
+      ORDER BY package_path COLLATE "C" LIMIT ${limit}`)
   }
 
   /** Lets the next attempt to use a label succeed, when whoever has it is past its end. @throws CONFLICT otherwise */
   async #makeWay(owner: string, label: string | null): Promise<void> {
-    const rows = await this.#prisma.$queryRaw<{ id: string; state: string }[]>`
-      SELECT id, state_now AS state FROM ${PACKAGES} WHERE owner = ${owner} AND open_label = ${label}`
-    const holder = rows[0]
-    if (holder?.state === 'expired') await expirePackages(this.#prisma, [holder.id])
+    const [holder] = await this.#database.query<{ id: string; state: string }>(Prisma.sql`
+      SELECT id, state_now AS state FROM ${PACKAGES} WHERE owner = ${owner} AND open_label = ${label}`)
+    if (holder?.state === 'expired') {
+      await this.#database.translated((prisma) => expirePackages(prisma, [holder.id]))
+    }
     if (holder?.state !== 'open') return
     throw new AppError(
       'CONFLICT',
       `Package ${holder.id} is open under the label ${JSON.stringify(label)}. Upload into that one, finalize it first, or take another label.`,
       { details: { package_id: holder.id } },
     )
-  }
-
-  async #translated<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
   }
 }
 

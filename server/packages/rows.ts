@@ -8,9 +8,6 @@ import type { Blocker, Contents, Extension, Package } from './package.js'
 /** What asks: the client itself, or a transaction of it. */
 export type Asker = Pick<Prisma.TransactionClient, '$queryRaw'>
 
-/** Transactions of thousands of rows. A package waits for whoever finalizes it. */
-export const LONG_TRANSACTION = { maxWait: 10_000, timeout: 120_000 }
-
 const NOW = Prisma.sql`now()`
 
 /** The uploads that stand in the package `id` at the moment `at`: not those that have ended, swept or not. */

@@ -3,12 +3,12 @@
 import type { Prisma, PrismaClient } from '../../prisma/generated/client.js'
 import type { Actor } from '../auth/identity.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { appendPackageEvent } from '../events/log.js'
 import { isId } from '../uploads/random.js'
 import { assertPackageAlive, noSuchPackage } from './package.js'
-import { lockPackage, readPackage } from './rows.js'
+import { type Asker, lockPackage, readPackage } from './rows.js'
 
 /** Of one package. */
 const MOST_SHARES = 100
@@ -20,22 +20,20 @@ export interface Share {
   sharedAt: Date
 }
 
-type Asker = Pick<PrismaClient, '$queryRaw' | '$transaction'>
-
 export class PackageShares {
-  readonly #prisma: Asker
+  readonly #database: Statements
 
-  constructor(prisma: Asker) {
-    this.#prisma = prisma
+  constructor(prisma: PrismaClient) {
+    this.#database = new Statements(prisma)
   }
 
   /** By grantee. @throws NOT_FOUND, GONE */
   async list(id: string, scope: OwnerScope): Promise<Share[]> {
-    return this.#translated(async () => {
-      const found = isId(id) ? await readPackage(this.#prisma, id, scope) : null
+    return this.#database.translated(async (prisma) => {
+      const found = isId(id) ? await readPackage(prisma, id, scope) : null
       if (found === null) throw noSuchPackage()
       assertPackageAlive(found)
-      return readShares(this.#prisma, id)
+      return readShares(prisma, id)
     })
   }
 
@@ -95,26 +93,16 @@ export class PackageShares {
     scope: OwnerScope,
     act: (transaction: Prisma.TransactionClient) => Promise<T>,
   ): Promise<T> {
-    return this.#translated(() =>
-      this.#prisma.$transaction(async (transaction) => {
-        const found = isId(id) ? await lockPackage(transaction, id, scope) : null
-        if (found === null) throw noSuchPackage()
-        assertPackageAlive(found)
-        return act(transaction)
-      }),
-    )
-  }
-
-  async #translated<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act()
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
+    return this.#database.transaction(async (transaction) => {
+      const found = isId(id) ? await lockPackage(transaction, id, scope) : null
+      if (found === null) throw noSuchPackage()
+      assertPackageAlive(found)
+      return act(transaction)
+    })
   }
 }
 
-function readShares(asker: Pick<Asker, '$queryRaw'>, id: string): Promise<Share[]> {
+function readShares(asker: Asker, id: string): Promise<Share[]> {
   return asker.$queryRaw<Share[]>`
     SELECT grantee, CASE WHEN may_write THEN 'write' ELSE 'read' END AS access, shared_at AS "sharedAt"
     FROM package_shares WHERE package_id = ${id} ORDER BY grantee COLLATE "C"`

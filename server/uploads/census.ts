@@ -4,7 +4,7 @@
 // counted by an index, up to a bound.
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
-import { translateDatabaseError } from '../database/client.js'
+import { Statements } from '../database/statements.js'
 
 /** What is more than this is told as this. */
 export const MOST_COUNTED = 10_000
@@ -36,17 +36,15 @@ type CountRow = Record<
 }
 
 export class Census {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
 
   constructor(prisma: PrismaClient) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
   }
 
   /** @throws UNAVAILABLE */
   async count(): Promise<Counts> {
-    const [row] = await this.#prisma.$queryRaw<CountRow[]>(STATEMENT).catch((error: unknown) => {
-      throw translateDatabaseError(error)
-    })
+    const [row] = await this.#database.query<CountRow>(STATEMENT)
     if (row === undefined) throw new Error('A SELECT without FROM has one row.')
     const { files, openUploads, openParts, bytes } = row
     const counted = Object.fromEntries(COUNTED_STATES.map((state) => [state, Number(row[state])])) as Record<

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { PrismaClient } from '../../prisma/generated/client.js'
-import { translateDatabaseError } from '../database/client.js'
+import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
+import { Statements } from '../database/statements.js'
 import type { Store } from '../storage/store.js'
 import { withPatience } from './patience.js'
 
@@ -21,12 +21,12 @@ const PATIENCE_MS = 10_000
  * next sweep empties what is left. Keys are never used again, so a late deletion can't hit other bytes.
  */
 export class Garbage {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
   readonly #store: Store
   readonly #log: Logger
 
   constructor(prisma: PrismaClient, store: Store, log: Logger) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
     this.#store = store
     this.#log = log
   }
@@ -53,11 +53,11 @@ export class Garbage {
     const deleted = await Promise.all(discarded.map((one) => this.#deleteBytes(one)))
     const gone = discarded.filter((_, index) => deleted[index])
     try {
-      await this.#prisma.$executeRaw`
+      await this.#database.query(Prisma.sql`
         DELETE FROM garbage USING unnest(
           ${gone.map(({ kind }) => kind)}::"GarbageKind"[], ${gone.map(({ objectKey }) => objectKey)}::text[]
         ) AS gone (kind, object_key)
-        WHERE garbage.kind = gone.kind AND garbage.object_key = gone.object_key`
+        WHERE garbage.kind = gone.kind AND garbage.object_key = gone.object_key`)
       return gone
     } catch (error) {
       this.#log.warn({ err: error }, 'discarded bytes are gone, and stay on the list')
@@ -82,14 +82,12 @@ export class Garbage {
   }
 
   async list(limit: number): Promise<Discarded[]> {
-    try {
-      return await this.#prisma.garbage.findMany({
+    return this.#database.translated((prisma) =>
+      prisma.garbage.findMany({
         select: { kind: true, objectKey: true },
         orderBy: { createdAt: 'asc' },
         take: limit,
-      })
-    } catch (error) {
-      throw translateDatabaseError(error)
-    }
+      }),
+    )
   }
 }

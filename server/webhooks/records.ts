@@ -5,8 +5,8 @@
 
 import { Prisma, type PrismaClient } from '../../prisma/generated/client.js'
 import type { OwnerScope } from '../auth/owner-scope.js'
-import { translateDatabaseError } from '../database/client.js'
 import { ownedBy } from '../database/owned-by.js'
+import { Statements } from '../database/statements.js'
 import { AppError } from '../errors.js'
 import { isId } from '../uploads/random.js'
 import type { Attempt } from './sender.js'
@@ -53,26 +53,24 @@ const DELIVERY_COLUMNS = Prisma.raw(`id, webhook_id AS "webhookId", sequence::fl
   delivered_at AS "deliveredAt"`)
 
 export class WebhookRecords {
-  readonly #prisma: PrismaClient
+  readonly #database: Statements
 
   constructor(prisma: PrismaClient) {
-    this.#prisma = prisma
+    this.#database = new Statements(prisma)
   }
 
   /** @throws CONFLICT when the owner has as many as may be */
   async create(webhook: Omit<Webhook, 'createdAt'>): Promise<Webhook> {
     const { id, owner, seesAll, url, events, secret, cursor } = webhook
-    const rows = await this.#translated(() =>
-      this.#prisma.$transaction(async (transaction) => {
-        // Two at once would both see room for one.
-        await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${LOCK_CLASS}::int, hashtext(${owner}))`
-        return transaction.$queryRaw<Webhook[]>`
-          INSERT INTO webhooks (id, owner, sees_all, url, events, secret, cursor)
-          SELECT ${id}, ${owner}, ${seesAll}, ${url}, ${events}, ${secret}, ${cursor}::bigint
-          WHERE (SELECT count(*) FROM webhooks WHERE owner = ${owner}) < ${MOST_WEBHOOKS}
-          RETURNING ${WEBHOOK_COLUMNS}`
-      }),
-    )
+    const rows = await this.#database.transaction(async (transaction) => {
+      // Two at once would both see room for one.
+      await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${LOCK_CLASS}::int, hashtext(${owner}))`
+      return transaction.$queryRaw<Webhook[]>`
+        INSERT INTO webhooks (id, owner, sees_all, url, events, secret, cursor)
+        SELECT ${id}, ${owner}, ${seesAll}, ${url}, ${events}, ${secret}, ${cursor}::bigint
+        WHERE (SELECT count(*) FROM webhooks WHERE owner = ${owner}) < ${MOST_WEBHOOKS}
+        RETURNING ${WEBHOOK_COLUMNS}`
+    })
     if (rows[0] !== undefined) return rows[0]
     throw new AppError(
       'CONFLICT',
@@ -83,14 +81,14 @@ export class WebhookRecords {
   /** @throws NOT_FOUND */
   async get(id: string, scope: OwnerScope): Promise<Webhook> {
     const statement = Prisma.sql`SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE id = ${id} AND ${ownedBy(scope)}`
-    const rows = isId(id) ? await this.#query<Webhook>(statement) : []
+    const rows = isId(id) ? await this.#database.query<Webhook>(statement) : []
     if (rows[0] === undefined) throw notFound()
     return rows[0]
   }
 
   /** Newest first, from behind `after`. */
   async list(scope: OwnerScope, limit: number, after: Position | null): Promise<Webhook[]> {
-    return this.#query(Prisma.sql`
+    return this.#database.query(Prisma.sql`
       SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE ${ownedBy(scope)} AND ${behind(after)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`)
   }
@@ -98,20 +96,20 @@ export class WebhookRecords {
   /** With its deliveries; what is being sent now may still arrive. @throws NOT_FOUND */
   async remove(id: string, scope: OwnerScope): Promise<void> {
     const statement = Prisma.sql`DELETE FROM webhooks WHERE id = ${id} AND ${ownedBy(scope)} RETURNING id`
-    const rows = isId(id) ? await this.#query(statement) : []
+    const rows = isId(id) ? await this.#database.query(statement) : []
     if (rows.length === 0) throw notFound()
   }
 
   /** Newest first, from behind `after`. */
   async listDeliveries(webhookId: string, limit: number, after: Position | null): Promise<Delivery[]> {
-    return this.#query(Prisma.sql`
+    return this.#database.query(Prisma.sql`
       SELECT ${DELIVERY_COLUMNS} FROM webhook_deliveries WHERE webhook_id = ${webhookId} AND ${behind(after)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`)
   }
 
   /** Now, as it is in the records. */
   async now(): Promise<Date> {
-    const rows = await this.#query<{ now: Date }>(Prisma.sql`SELECT now() AS now`)
+    const rows = await this.#database.query<{ now: Date }>(Prisma.sql`SELECT now() AS now`)
     return rows[0]!.now
   }
 
@@ -122,7 +120,7 @@ export class WebhookRecords {
     attempt: Attempt,
   ): Promise<Delivery> {
     const state = attempt.error === null ? 'delivered' : 'failed'
-    const rows = await this.#query<Delivery>(Prisma.sql`
+    const rows = await this.#database.query<Delivery>(Prisma.sql`
       INSERT INTO webhook_deliveries (id, webhook_id, type, body, state, attempts, status, error, delivered_at)
       SELECT ${ping.id}, id, ${ping.type}, ${ping.body}, ${state}::"DeliveryState", 1, ${attempt.status}, ${attempt.error},
         CASE WHEN ${state === 'delivered'} THEN now() END
@@ -134,13 +132,15 @@ export class WebhookRecords {
 
   /** True while there is any webhook, of anybody. */
   async hasWebhooks(): Promise<boolean> {
-    const rows = await this.#query<{ has: boolean }>(Prisma.sql`SELECT EXISTS (SELECT FROM webhooks) AS has`)
+    const rows = await this.#database.query<{ has: boolean }>(
+      Prisma.sql`SELECT EXISTS (SELECT FROM webhooks) AS has`,
+    )
     return rows[0]?.has === true
   }
 
   /** Webhooks for which there is an event that they haven't looked at. */
   async findBehind(limit: number): Promise<Webhook[]> {
-    return this.#query(Prisma.sql`
+    return this.#database.query(Prisma.sql`
       SELECT ${WEBHOOK_COLUMNS} FROM webhooks WHERE CASE
         WHEN sees_all THEN EXISTS (SELECT FROM events WHERE events.sequence > webhooks.cursor)
         ELSE EXISTS (SELECT FROM events WHERE events.owner = webhooks.owner AND events.sequence > webhooks.cursor)
@@ -157,7 +157,7 @@ export class WebhookRecords {
     next: number,
     deliveries: readonly NewDelivery[],
   ): Promise<boolean> {
-    const rows = await this.#query(Prisma.sql`
+    const rows = await this.#database.query(Prisma.sql`
       WITH held AS (
         SELECT id FROM webhooks WHERE id = ${webhook.id} AND cursor = ${webhook.cursor}::bigint FOR UPDATE SKIP LOCKED
       ), moved AS (
@@ -185,7 +185,7 @@ export class WebhookRecords {
     limit: number,
     options: { leaseSeconds: number; resting: readonly string[] },
   ): Promise<Claimed[]> {
-    return this.#query(Prisma.sql`
+    return this.#database.query(Prisma.sql`
       WITH due AS (
         SELECT first.id, webhooks.url, webhooks.secret FROM webhooks, LATERAL (
           SELECT id, next_attempt_at, sequence FROM webhook_deliveries
@@ -211,14 +211,14 @@ export class WebhookRecords {
 
   /** Whoever sent it: the receiver has it. */
   async recordDelivered(id: string, status: number | null): Promise<void> {
-    await this.#query(Prisma.sql`
+    await this.#database.query(Prisma.sql`
       UPDATE webhook_deliveries SET state = 'delivered', status = ${status}, error = NULL, delivered_at = now()
       WHERE id = ${id} AND state = 'pending'`)
   }
 
   /** @param delaySeconds until the next attempt; null: there is none */
   async recordFailure(claimed: Claimed, attempt: Attempt, delaySeconds: number | null): Promise<void> {
-    await this.#query(Prisma.sql`
+    await this.#database.query(Prisma.sql`
       UPDATE webhook_deliveries SET status = ${attempt.status}, error = ${attempt.error},
         state = ${delaySeconds === null ? 'failed' : 'pending'}::"DeliveryState",
         next_attempt_at = now() + ${delaySeconds ?? 0}::float8 * interval '1 second'
@@ -227,7 +227,7 @@ export class WebhookRecords {
 
   /** An attempt that this server broke off doesn't count. */
   async release(claimed: Claimed, attempt: Attempt): Promise<void> {
-    await this.#query(Prisma.sql`
+    await this.#database.query(Prisma.sql`
       UPDATE webhook_deliveries SET attempts = attempts - 1, error = ${attempt.error}, next_attempt_at = now()
       WHERE id = ${claimed.id} AND state = 'pending' AND attempts = ${claimed.attempts}`)
   }
@@ -235,7 +235,7 @@ export class WebhookRecords {
   /** Deletes deliveries whose last attempt is `keepSeconds` ago. @returns how many */
   async forgetOld(keepSeconds: number): Promise<number> {
     for (let forgotten = 0; ; ) {
-      const rows = await this.#query(Prisma.sql`
+      const rows = await this.#database.query(Prisma.sql`
         DELETE FROM webhook_deliveries WHERE id IN (
           SELECT id FROM webhook_deliveries
           WHERE state IN ('delivered', 'failed') AND next_attempt_at < now() - ${keepSeconds}::float8 * interval '1 second'
@@ -243,18 +243,6 @@ export class WebhookRecords {
         ) RETURNING id`)
       forgotten += rows.length
       if (rows.length < FORGET_BATCH) return forgotten
-    }
-  }
-
-  #query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    return this.#translated(() => this.#prisma.$queryRaw<Row[]>(statement))
-  }
-
-  async #translated<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      throw translateDatabaseError(error)
     }
   }
 }
