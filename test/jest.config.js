@@ -6,7 +6,8 @@ export default {
   testMatch: ['**/*.test.js'],
   testEnvironment: 'node',
   transform: {},
-  testTimeout: 30_000,
+  // For what hangs: a machine may be busy elsewhere, and what takes too long is told by an assertion, or by test/support/until.ts.
+  testTimeout: 180_000,
   globalSetup: '<rootDir>/test/support/setup.js',
   globalTeardown: '<rootDir>/test/support/teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],

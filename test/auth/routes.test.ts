@@ -31,7 +31,7 @@ beforeAll(async () => {
   server = await startServer({ env: { ANON_READ: 'true' } })
   database = await openDatabase(server.databaseUrl ?? '')
   elsewhere = openApiKeys(database.prisma, { upload: [], read: [], delete: [] })
-}, 60_000)
+})
 
 afterAll(async () => {
   await database?.close()

@@ -65,7 +65,7 @@ describeS3('a server with a bucket', () => {
     expect((await sendRest(rest, finished)).state).toBe('ready')
     await copyBucket()
     await live.dispose()
-  }, 120_000)
+  })
   afterAll(async () => {
     await live.dispose()
     await Promise.all([bucket.drop(), copy.drop(), database.drop(), rm(folder, { recursive: true })])
@@ -108,7 +108,7 @@ describeS3('a server with a bucket', () => {
     expect((await commands('npm run sweep -- --reconcile --mark')).exitCode).toBe(0)
     const { output: after } = await commands('npm run sweep -- --reconcile --digests')
     expect(after).toContain('Everything matches.')
-  }, 120_000)
+  })
 
   test('goes on: what was kept is there, what is lost is failed and is sent again', async () => {
     const restored = await startServer({ env: settings() })
@@ -130,5 +130,5 @@ describeS3('a server with a bucket', () => {
     } finally {
       await restored.dispose()
     }
-  }, 120_000)
+  })
 })

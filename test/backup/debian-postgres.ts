@@ -109,7 +109,7 @@ async function query(url: string, sql: string): Promise<void> {
 }
 
 async function whenReady(url: string, hasEnded: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 60_000
   for (;;) {
     try {
       await query(url, 'SELECT 1')

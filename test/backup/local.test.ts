@@ -3,13 +3,13 @@
 import { access, mkdtemp, readdir, readFile, rename, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startEmbeddedPostgres } from '../../server/database/embedded.js'
 import { RestClient } from '../dialects/rest-client.js'
 import { bytesFrom } from '../end-to-end/evidence.js'
 import { withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { blockWith, mismatchesIn, runCommands, runWell } from './page-commands.js'
 import { download, type Sent, sendFile, sendHalf, sendRest, startTraffic, type Traffic } from './people.js'
 import { describeWith } from './programs.js'
@@ -47,7 +47,7 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
     // Another machine.
     await rename(path.join(folder, 'data'), path.join(folder, 'lost'))
     await access(path.join(folder, 'backup', 'antipasto.dump'))
-  }, 120_000)
+  })
   afterAll(async () => {
     await live.dispose()
     await rm(folder, { recursive: true, force: true })
@@ -91,7 +91,7 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
       `LOST object ${packed.id} (3000 bytes, sha256 ${await sha256Of(packed.id)}): not in the store.`,
     )
     expect(plain.output).toContain('1000 bytes are in the store')
-  }, 120_000)
+  })
 
   test('what was uploaded after the dump can be copied out', async () => {
     await runWell(block('rescued'), { cwd: folder })
@@ -101,13 +101,13 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
       const bytes = await readFile(path.join(folder, 'rescued', id))
       expect(bytes.equals(bytesById.get(id) ?? Buffer.alloc(0))).toBe(true)
     }
-  }, 60_000)
+  })
 
   test('what is lost is marked, and everything then matches', async () => {
     const marked = await runWell(block('--mark'), { cwd: folder })
     expect(marked).toContain('Marked: it is failed')
     expect((await runCommands('npm run sweep -- --reconcile --digests', { cwd: folder })).exitCode).toBe(0)
-  }, 60_000)
+  })
 
   test('goes on: what was acknowledged is there, half is sent to its end, what is lost is sent again', async () => {
     await live.restart()
@@ -127,7 +127,7 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
     }
     expect((await runCommands('npm run sweep -- --reconcile', { cwd: folder })).exitCode).toBe(0)
     expect(await live.stop()).toBe(0)
-  }, 120_000)
+  })
 
   test('stopped, its folder is all there is', async () => {
     await runWell(block('cp -a data data-copy'), { cwd: folder })
@@ -135,7 +135,7 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
     await rename(path.join(folder, 'data-copy'), path.join(folder, 'data'))
     await live.restart()
     expect((await download(new RestClient(live), half.id)).equals(half.bytes)).toBe(true)
-  }, 60_000)
+  })
 
   async function dropRecord(id: string): Promise<void> {
     // The trigger counts it, so that the usage still adds up; its blob stays without an upload.
@@ -159,14 +159,6 @@ describeWith(['rsync'], 'a server with its own PostgreSQL and a disk', () => {
     }
   }
 })
-
-async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (!isSo()) {
-    if (performance.now() > deadline) throw new Error('It did not come to be.')
-    await sleep(10)
-  }
-}
 
 describe('the page', () => {
   test('names only options that there are', async () => {

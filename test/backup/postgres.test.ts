@@ -53,7 +53,7 @@ describeWith(['postgres', 'pg_dump', 'pg_restore', 'psql'], 'an older PostgreSQL
       half = await sendHalf(rest, bytesFrom(2, 300_000), 123_456)
       newest = await newestEvent(server)
     })
-  }, 60_000)
+  })
   afterAll(async () => {
     await older.stop()
     await rm(folder, { recursive: true, force: true })
@@ -79,7 +79,7 @@ describeWith(['postgres', 'pg_dump', 'pg_restore', 'psql'], 'an older PostgreSQL
       // The other databases of this test know nothing of it.
       expect((await new RestClient(server).send('DELETE', `/uploads/${after.id}`)).status).toBe(204)
     })
-  }, 60_000)
+  })
 
   test('an embedded cluster of it stops the start, which says both versions and what to do', async () => {
     await runWell(ofUpgrade('dump antipasto.dump'), { cwd: folder, env: { DATABASE_URL: databaseUrl } })
@@ -92,7 +92,7 @@ describeWith(['postgres', 'pg_dump', 'pg_restore', 'psql'], 'an older PostgreSQL
     expect(output).toContain(`data/postgres was made by PostgreSQL ${older.major}, and this version`)
     expect(output).toMatch(/brings PostgreSQL \d+\. Nothing was changed\./)
     expect(output).toContain('npm run database -- dump')
-  }, 60_000)
+  })
 
   test('its rows come into the new one as docs/upgrade.md says, and the server goes on', async () => {
     const said = await runWell(ofUpgrade('mv data/postgres'), { cwd: folder })
@@ -101,7 +101,7 @@ describeWith(['postgres', 'pg_dump', 'pg_restore', 'psql'], 'an older PostgreSQL
       await expectEverything(server)
       expect((await sendRest(new RestClient(server), half)).state).toBe('ready')
     })
-  }, 60_000)
+  })
 
   test('the embedded one can be left for one of your own', async () => {
     const moved = await older.createDatabase('moved')
@@ -110,7 +110,7 @@ describeWith(['postgres', 'pg_dump', 'pg_restore', 'psql'], 'an older PostgreSQL
       for (const { id, bytes } of [whole, half])
         expect((await download(new RestClient(server), id)).equals(bytes)).toBe(true)
     })
-  }, 60_000)
+  })
 })
 
 /** As `cp` has lost it: the owner of `model`, for everything in `folder`. */

@@ -48,12 +48,12 @@ describeInBrowser('what the page costs', (chromiumPath) => {
   beforeAll(async () => {
     server = await startServer()
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await browser?.close()
     await server?.dispose()
-  }, 60_000)
+  })
 
   interface Visit {
     watched: WatchedPage
@@ -115,7 +115,7 @@ describeInBrowser('what the page costs', (chromiumPath) => {
     )
     // The aim is 1,000 ms; the machines of tests are busy ones.
     expect(answered).toBeLessThan(3_000)
-  }, 120_000)
+  })
 
   /** Opens the page with nothing in its cache, and clicks as soon as there is a row. */
   async function measureReadiness(): Promise<Readiness> {

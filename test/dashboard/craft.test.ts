@@ -29,7 +29,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     folder = await mkdtemp(path.join(tmpdir(), 'antipasto-craft-'))
     ground = await openGround(0.02)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 
@@ -37,7 +37,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     await browser?.close()
     await ground?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openPage(looks: Looks = {}): Promise<Page> {
     watched = await openWatchedPage(browser, ground.server.url, SIZE, looks)
@@ -112,7 +112,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
       ),
     ).toBe('by-keyboard.csv')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test.each(['files', 'upload', 'package', 'settings'])(
     'the focus leaves %s at its end, seen all the way',
@@ -148,7 +148,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     expect(heard.filter((text) => wanted.includes(text))).toEqual(wanted)
     expect(heard.length).toBeLessThan(8)
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test.each(['Pacific/Auckland', 'America/Denver'])('times are those of %s', async (timezoneId) => {
     watched = await openWatchedPage(browser, ground.server.url, SIZE, { timezoneId, locale: 'en-GB' })

@@ -35,7 +35,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     antipasto = new Antipasto({ url: server.url, token: server.key })
     tus = new TusClient(server)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 
@@ -43,7 +43,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openPackage(id: string, { width = 1000, key = server.key } = {}): Promise<Page> {
     watched = await openWatchedPage(browser, server.url, { width, height: 860 })
@@ -353,7 +353,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await filesOf(page).getByRole('link', { name: 'a.csv' }).waitFor()
     expect(await alert.count()).toBe(0)
     expect(watched.troubles.filter((one) => !one.includes('500'))).toEqual([])
-  }, 60_000)
+  })
 
   test('is deleted with all its files when that is confirmed, and leads back', async () => {
     const made = await makePackage('Old', ['a.csv', 'b.csv'])
@@ -450,7 +450,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.getByRole('heading', { name: 'Manifest' }).waitFor()
     expect((await antipasto.packages.get(made.id)).state).toBe('finalized')
     expect([...owners.troubles, ...watched.troubles]).toEqual([])
-  }, 60_000)
+  })
 
   test('shows thousands of files as they are scrolled to, in few at a time', async () => {
     const made = await makePackage('Large', ['f/0000.csv'])

@@ -29,7 +29,7 @@ describeInBrowser('the page', (chromiumPath) => {
     server = await startServer()
     antipasto = new Antipasto({ url: server.url, token: server.key })
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 
@@ -37,7 +37,7 @@ describeInBrowser('the page', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openPage({ url = server.url, key = server.key } = {}): Promise<Page> {
     watched = await openWatchedPage(browser, url)
@@ -115,7 +115,7 @@ describeInBrowser('the page', (chromiumPath) => {
     await page.goBack()
     await rowOf(page, 'temperature.csv').waitFor()
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('works under localhost as under 127.0.0.1, whichever of them the server calls itself', async () => {
     const { name, file, sha256 } = await makeFile(folder, 'other-name.bin', 100_000)
@@ -180,7 +180,7 @@ describeInBrowser('the page', (chromiumPath) => {
     expect(await reportsOf(name)).toHaveLength(1)
     expect(watched.requests.filter((request) => request === 'POST /uploads')).toHaveLength(1)
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('forgets everything of whoever signs out, also in the middle of an upload', async () => {
     const { name, file } = await makeFile(folder, 'left.bin', 16 * MIB)
@@ -203,7 +203,7 @@ describeInBrowser('the page', (chromiumPath) => {
     await settled(page)
     expect(watched.requests.filter((request) => request === 'POST /uploads')).toHaveLength(1)
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('shows in one tab what the other does, whatever view it has', async () => {
     const { id } = await antipasto.packages.create({ name: 'Two tabs', label: 'two tabs' })
@@ -226,7 +226,7 @@ describeInBrowser('the page', (chromiumPath) => {
     // The browser tells by itself of what was asked for after its end.
     const troubles = [...watched.troubles, ...other.troubles].filter((one) => !one.includes(' 410 '))
     expect(troubles).toEqual([])
-  }, 60_000)
+  })
 })
 
 /** The title follows a moment after the view. */

@@ -43,7 +43,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     proxy = await startSlowProxy()
     proxy.leadTo(server.url)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => {
     await watched?.close()
@@ -55,7 +55,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     await proxy?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openPage(url = server.url): Promise<{ page: Page; watched: WatchedPage }> {
     watched = await openWatchedPage(browser, url)
@@ -111,7 +111,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     expect(watched.requests.filter((one) => one === 'POST /uploads')).toHaveLength(1)
     expect((await uploadsOf(server)).filter(({ filename }) => filename === made.name)).toHaveLength(1)
     expect(watched.troubles).toEqual([])
-  }, 120_000)
+  })
 
   test('goes on by itself when the network is away, and when the server was killed', async () => {
     const made = await makeFile(folder, 'interrupted.bin', 32 * MIB)
@@ -140,7 +140,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     expect(patches).toContain(offlineAt)
     expect(watched.requests.filter((one) => one === 'POST /uploads')).toHaveLength(1)
     expect(watched.troubles.filter((one) => !/ERR_|Failed to load resource/.test(one))).toEqual([])
-  }, 120_000)
+  })
 
   test('never brings back what was deleted elsewhere; only a hand sends it anew', async () => {
     const made = await makeFile(folder, 'deleted.bin', 24 * MIB)
@@ -162,7 +162,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     const again = await waitUntilReady(server, made.name)
     expect(again?.checksums?.sha256).toBe(made.sha256)
     expect(again?.id).not.toBe(before?.id)
-  }, 60_000)
+  })
 
   test('another tab leaves what this one sends alone, and may take it over', async () => {
     const made = await makeFile(folder, 'two-tabs.bin', 30 * MIB)
@@ -182,7 +182,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     expect((await waitUntilReady(server, made.name))?.checksums?.sha256).toBe(made.sha256)
     expect((await uploadsOf(server)).filter(({ filename }) => filename === made.name)).toHaveLength(1)
     expect([...watched.troubles, ...other.troubles]).toEqual([])
-  }, 60_000)
+  })
 
   describe('by a crash of the browser', () => {
     let kept: KeptBrowser
@@ -191,7 +191,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       kept = await openKeptBrowser(chromiumPath)
     })
 
-    afterAll(async () => kept?.dispose(), 30_000)
+    afterAll(async () => kept?.dispose())
 
     async function start(): Promise<{ page: Page; watched: WatchedPage }> {
       const context = await kept.start()
@@ -237,7 +237,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       expect((await uploadsOf(server)).filter(({ filename }) => filename === made.name)).toHaveLength(1)
       expect(watched.troubles).toEqual([])
       await watched.close()
-    }, 120_000)
+    })
 
     test('small files go on without being asked for, and are sent once', async () => {
       const made = await Promise.all(
@@ -276,7 +276,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       await page.waitForTimeout(1_000)
       expect(await page.locator('.uppy-Dashboard-Item').count()).toBe(0)
       await watched.close()
-    }, 90_000)
+    })
 
     test('nothing of them is left when their owner signs out', async () => {
       const made = await makeFile(folder, 'signed-out.bin', 8 * MIB)
@@ -296,7 +296,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       expect((await uploadNamed(server, made.name))?.state).toBe('receiving')
       expect(watched.troubles).toEqual([])
       await watched.close()
-    }, 60_000)
+    })
   })
 })
 
@@ -317,7 +317,7 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     server = await startServer({ env: { ...iam.env, PUBLIC_URL: proxy.url } })
     proxy.leadTo(server.url)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await browser?.close()
@@ -325,7 +325,7 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     await proxy?.close()
     await iam?.close()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   test('waits for another one, and goes on where it stopped', async () => {
     const bytes = randomBytes(24 * MIB)
@@ -361,7 +361,7 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     expect(upload?.offset).toBe(bytes.length)
     expect(watched.requests.filter((one) => one === 'POST /uploads')).toHaveLength(1)
     await watched.close()
-  }, 90_000)
+  })
 })
 
 async function expectChecked(checkbox: Locator): Promise<void> {

@@ -39,7 +39,7 @@ describeInBrowser('sending', (chromiumPath) => {
       env: { MAX_FILE_BYTES: String(MAX_FILE_BYTES), QUOTA_BYTES: String(QUOTA_BYTES) },
     })
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => {
     await watched?.close()
@@ -53,7 +53,7 @@ describeInBrowser('sending', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openPage(): Promise<Page> {
     watched = await openWatchedPage(browser, server.url)
@@ -229,7 +229,7 @@ describeInBrowser('sending', (chromiumPath) => {
     await page.locator('.drop-area').waitFor()
     for (const name of ['two.bin', 'three.bin']) await expectCanceled(name)
     expect(watched.troubles).toEqual([])
-  }, 90_000)
+  })
 
   test('shows why a file stopped, with the request, and sends it when it is tried again', async () => {
     const page = await openPage()
@@ -299,7 +299,7 @@ describeInBrowser('sending', (chromiumPath) => {
     ])
     expect(said.filter((text) => /% sent/.test(text)).length).toBeLessThanOrEqual(3)
     expect(watched.troubles).toEqual([])
-  }, 90_000)
+  })
 
   test('asks before the page is left while something moves', async () => {
     const page = await openPage()

@@ -33,7 +33,7 @@ describeInBrowser('the settings', (chromiumPath) => {
       },
     })
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   beforeEach(async () => {
     receiver = await startReceiver()
@@ -56,7 +56,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await iam?.close()
-  }, 60_000)
+  })
 
   async function openSettings(key: string, looks: Parameters<typeof openWatchedPage>[3] = {}): Promise<Page> {
     watched = await openWatchedPage(browser, server.url, { width: 1000, height: 860 }, looks)
@@ -312,7 +312,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     await webhooks.getByText(receiver.url).waitFor()
     expect(await page.content()).not.toContain(secret)
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('say why a webhook does not work, and when it is tried again', async () => {
     receiver.behave((response) => void response.writeHead(500).end('no'))
@@ -336,7 +336,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     await waiting.first().getByText('500', { exact: true }).waitFor()
     await waiting.first().getByText('On its way').waitFor()
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('show a refusal of the server beside the form, with what the server says', async () => {
     const page = await openSettings(token)

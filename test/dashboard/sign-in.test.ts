@@ -40,7 +40,7 @@ describeInBrowser('signing in', (chromiumPath) => {
     server = await startServer({ env: { ...iam.env, PUBLIC_URL: proxy.url } })
     proxy.leadTo(server.url)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   beforeEach(() => {
     iam.recover()
@@ -56,7 +56,7 @@ describeInBrowser('signing in', (chromiumPath) => {
     await proxy?.close()
     await iam?.close()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   /** Opens the page as somebody who has never been here. */
   async function openPage(address = '/'): Promise<Page> {
@@ -219,7 +219,7 @@ describeInBrowser('signing in', (chromiumPath) => {
     await expectText(page.locator('.who'), 'Ada Lovelace')
     expect(await page.locator('#sign-in').isVisible()).toBe(false)
     expect(troubles()).toEqual([])
-  }, 90_000)
+  })
 
   test('that ends during an upload goes on by a key that is pasted, but not by another owner', async () => {
     const upload = await uploadUntilTheEnd('pasted.bin')
@@ -245,7 +245,7 @@ describeInBrowser('signing in', (chromiumPath) => {
     await page.keyboard.press('Enter')
     await goesOn(upload)
     expect(troubles().filter((one) => !one.includes('ERR_FAILED'))).toEqual([])
-  }, 90_000)
+  })
 
   test('as somebody else, with files on the way, leaves them only when one has agreed', async () => {
     const file = path.join(folder, 'left.bin')
@@ -277,7 +277,7 @@ describeInBrowser('signing in', (chromiumPath) => {
     await page.waitForTimeout(1_500)
     expect(await page.locator('.uppy-Dashboard-Item').count()).toBe(0)
     expect(sent('PATCH')).toBe(patches)
-  }, 60_000)
+  })
 
   test('asks before the end, keeps nobody from working, and can be put off', async () => {
     iam.signsIn({ sub: ADA, expiresInSeconds: 500 })
@@ -356,7 +356,7 @@ describeInBrowser('signing in', (chromiumPath) => {
       .getByText('Your sign-in has ended. Sign in again.')
       .waitFor({ timeout: 30_000 })
     expect(troubles()).toEqual([])
-  }, 60_000)
+  })
 
   test('comes back to the view that was opened', async () => {
     const page = await openPage('/#/settings')

@@ -35,7 +35,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     antipasto = new Antipasto({ url: server.url, token: server.key })
     tus = new TusClient(server)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   beforeEach(async () => {
     await withConnection(server.databaseUrl!, (client) =>
@@ -52,7 +52,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openList(arrangement: 'flat' | 'grouped' = 'flat'): Promise<Page> {
     const watched = await openWatchedPage(browser, server.url)
@@ -100,7 +100,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     // The worst is the machine's: others may be at work on it.
     expect(median).toBeLessThanOrEqual(MOST_LATENCY_MS)
     expect(troubles()).toEqual([])
-  }, 60_000)
+  })
 
   test('what one browser sends moves in the other one: begun, how far, ready, deleted', async () => {
     const [sender, reader] = [await openList(), await openList()]
@@ -128,7 +128,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await row.getByRole('button', { name: 'Delete moves.bin' }).click()
     await rowOf(sender, 'moves.bin').waitFor({ state: 'detached' })
     expect(troubles()).toEqual([])
-  }, 90_000)
+  })
 
   test('a push of the command line is seen live, file by file, and counted in its package', async () => {
     const files = path.join(folder, 'season')
@@ -165,7 +165,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     for (const name of await page.locator('.staged-row .badge').allTextContents()) expect(name).toBe('Ready')
     expect(await page.locator('.staged-row').count()).toBeLessThan(60)
     expect(troubles()).toEqual([])
-  }, 120_000)
+  })
 
   test('what somebody reads further down stays in place while files come in above, and a button leads there', async () => {
     await insertUploads(server.databaseUrl!, { count: 300, prefix: 'row ' })
@@ -195,7 +195,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await tus.put(BYTES, { filename: 'new 3.csv' })
     await rowOf(page, 'new 3.csv').waitFor()
     expect(troubles()).toEqual([])
-  }, 60_000)
+  })
 
   test('what this tab sends is seen, though its group was closed', async () => {
     await insertUploads(server.databaseUrl!, { count: 2, prefix: 'old ', newestSecondsAgo: 3_600 })
@@ -213,7 +213,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await rowOf(page, 'mine.csv').getByText('Ready', { exact: true }).waitFor()
     expect(await loose.getAttribute('aria-expanded')).toBe('true')
     expect(troubles()).toEqual([])
-  }, 60_000)
+  })
 
   test('only what is searched for comes in, and what is no longer so leaves', async () => {
     const page = await openList()
@@ -241,7 +241,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await rowOf(page, 'meanwhile.csv').getByText('Ready', { exact: true }).waitFor({ timeout: 40_000 })
     await page.locator('.banner').waitFor({ state: 'detached' })
     expect(troubles().filter((trouble) => !trouble.includes('ERR_'))).toEqual([])
-  }, 90_000)
+  })
 
   test('a hidden tab gives its connection back, and catches up when it is shown again', async () => {
     const page = await openList()
@@ -260,7 +260,7 @@ describeInBrowser('the list, live', (chromiumPath) => {
     await tus.put(BYTES, { filename: 'after.csv' })
     await rowOf(page, 'after.csv').waitFor()
     expect(troubles()).toEqual([])
-  }, 60_000)
+  })
 })
 
 /** As when another tab comes to the front. */

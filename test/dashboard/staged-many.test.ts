@@ -29,14 +29,14 @@ describeInBrowser('a list of 10,000 rows', (chromiumPath) => {
     server = await startServer()
     await insertUploads(server.databaseUrl!, { count: MANY, prefix: 'row ' })
     browser = await launchChromium(chromiumPath)
-  }, 90_000)
+  })
 
   afterEach(async () => watched?.close())
 
   afterAll(async () => {
     await browser?.close()
     await server?.dispose()
-  }, 60_000)
+  })
 
   test('is scrolled through by a slow computer with even frames, to its end, with few rows in the document', async () => {
     watched = await openWatchedPage(browser, server.url)
@@ -75,7 +75,7 @@ describeInBrowser('a list of 10,000 rows', (chromiumPath) => {
     expect(at(0.5)).toBeLessThan(150)
     expect(usedSize).toBeLessThan(150 * 1024 * 1024)
     expect(watched.troubles).toEqual([])
-  }, 180_000)
+  })
 
   test('loads on by itself after a page that never came, and one that was refused', async () => {
     watched = await openWatchedPage(browser, server.url)
@@ -103,7 +103,7 @@ describeInBrowser('a list of 10,000 rows', (chromiumPath) => {
     await page.evaluate<Scrolled>(scrollBy(2, '4'))
     expect(await page.locator('.windowed-row').last().getAttribute('aria-posinset')).toBe(String(MANY))
     expect(await page.locator('.staged-list [role=alert]').count()).toBe(0)
-  }, 120_000)
+  })
 
   test('jumps to anywhere, back and forth, without an empty window', async () => {
     watched = await openWatchedPage(browser, server.url)
@@ -123,7 +123,7 @@ describeInBrowser('a list of 10,000 rows', (chromiumPath) => {
       expect(filled).toBeCloseTo(1, 2)
     }
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 })
 
 interface Scrolled {

@@ -29,7 +29,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
   beforeAll(async () => {
     shared = await startServer()
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   // What is listed is only what the test has made.
   beforeEach(async () => {
@@ -47,7 +47,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
   afterAll(async () => {
     await browser?.close()
     await shared?.dispose()
-  }, 60_000)
+  })
 
   function use(other: TestServer): void {
     server = other
@@ -165,7 +165,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
       expect(await idsByScrolling(page)).toEqual(await idsOf({ sort }))
     }
     expect(watched.troubles).toEqual([])
-  }, 120_000)
+  })
 
   test('searches, filters by state and label, keeps it in the address, and shows all again', async () => {
     await insertUploads(server.databaseUrl!, { count: 20, prefix: 'buoy ', label: 'Lakes' })
@@ -213,7 +213,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
     expect(await page.evaluate('document.activeElement.id')).toBe('staged-title')
     expect(await shown()).toEqual(await idsOf({}))
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('groups by package: the newest open, counts and ends, files when a group is opened, all of them', async () => {
     const old = await antipasto.packages.create({ name: 'Old rivers', label: 'rivers' })
@@ -265,7 +265,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await settled(page)
     expect(await page.getByRole('button', { name: 'One list' }).getAttribute('aria-pressed')).toBe('true')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('works by keyboard: from row to row, to the ends, and on where a deleted row was', async () => {
     await insertUploads(server.databaseUrl!, { count: MANY, prefix: 'row ' })
@@ -306,7 +306,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await page.keyboard.press('Enter')
     expect(await page.evaluate('document.activeElement.id')).toBe('staged-end')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('coming back from an upload it is where it was left, with the focus on that row', async () => {
     await insertUploads(server.databaseUrl!, { count: 150, prefix: 'row ' })

@@ -38,7 +38,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     antipasto = new Antipasto({ url: server.url, token: server.key })
     tus = new TusClient(server)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 
@@ -46,7 +46,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await browser?.close()
     await server?.dispose()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   async function openUpload(id: string, key = server.key): Promise<Page> {
     watched = await openWatchedPage(browser, server.url)
@@ -190,7 +190,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await appendFile(file, 'x')
     await page.getByText('large.bin could not be read: it was changed').waitFor()
     expect(watched.troubles).toEqual([])
-  }, 120_000)
+  })
 
   test('deletes at once and undoes it: from the notice, and after a reload from its own place', async () => {
     const { id, retrieval_url: url } = await tus.put(BYTES, { filename: 'undone.csv' })
@@ -237,7 +237,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     expect((await fetch(url ?? '')).status).toBe(410)
     expect(await page.locator('.upload-facts').textContent()).toContain('28 B')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('shows in two tabs what either of them does', async () => {
     const { id } = await tus.put(BYTES, { filename: 'both.csv' })
@@ -310,7 +310,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await page.locator('.drop-area').waitFor()
     expect(watched.requests.filter((request) => request === 'POST /uploads')).toHaveLength(1)
     expect(unexpectedTroubles(410)).toEqual([])
-  }, 60_000)
+  })
 
   test('makes a new URL only after asking; the old one is dead then, and the EML has the new one', async () => {
     const { id, retrieval_url: before } = await tus.put(BYTES, { filename: 'renewed.csv' })
@@ -483,7 +483,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await failure.getByRole('button', { name: 'Try again' }).click()
     await page.getByRole('heading', { name: 'there.csv' }).waitFor()
     expect(unexpectedTroubles(404, 500)).toEqual([])
-  }, 90_000)
+  })
 
   test('of a finalized package is not deleted, and is kept as long as the package', async () => {
     const { id, package_id: packageId } = await tus.put(BYTES, { filename: 'frozen.csv', label: 'Frozen' })

@@ -19,12 +19,12 @@ describeInBrowser('every view', (chromiumPath) => {
   beforeAll(async () => {
     ground = await openGround(0.05)
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await browser?.close()
     await ground?.dispose()
-  }, 60_000)
+  })
 
   test.each(POSES)(
     '$name has no barriers: light and dark, wide and narrow, with nothing that moves',

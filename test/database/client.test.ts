@@ -75,7 +75,7 @@ describe('openDatabase', () => {
     ).toHaveLength(1)
     expect(preparedNames.length).toBeGreaterThan(400)
     expect(preparedNames.length).toBeLessThanOrEqual(500)
-  }, 30_000)
+  })
 })
 
 describe('translateDatabaseError', () => {
@@ -150,7 +150,7 @@ describe('translateDatabaseError', () => {
     expect(await failureOf(select())).toMatchObject(unavailable)
     await busy
     expect(await select()).toEqual([{ one: 1 }])
-  }, 20_000)
+  })
 
   test('keeps the foreign error as the cause', async () => {
     await stopCluster(cluster)

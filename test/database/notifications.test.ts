@@ -13,6 +13,7 @@ import {
 import { type Notifications, openNotifications } from '../../server/database/notifications.js'
 import { withConnection } from '../support/database.js'
 import { killCluster } from '../support/postgres.js'
+import { until } from '../support/until.js'
 
 let cluster: Cluster
 let dataDir: string
@@ -40,13 +41,6 @@ afterAll(async () => {
   await stopCluster(cluster)
   await rm(dataDir, { recursive: true })
 })
-
-/** Returns when `condition` holds; fails after 10 s. */
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 10_000; !condition(); await sleep(10)) {
-    if (performance.now() > deadline) throw new Error('It did not happen within 10 s.')
-  }
-}
 
 describe('openNotifications', () => {
   test('wakes the subscribers of a channel on every instance, and no others', async () => {

@@ -4,8 +4,8 @@ import { translateDatabaseError } from '../../server/database/client.js'
 import { openNotifications } from '../../server/database/notifications.js'
 import { breakingWhenSilent } from '../../server/database/silence.js'
 import { type CuttingProxy, startCuttingProxy } from '../end-to-end/cutting-proxy.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
+import { until } from '../support/until.js'
 
 const LIMITS = { silenceMs: 300, longestMs: 2_000, probeMs: 500 }
 
@@ -86,17 +86,17 @@ test('who listens notices by itself that its connection is dead, and listens on 
     const heard: string[] = []
     notifications.on('leases', (payload) => heard.push(payload))
     await notifications.notify('leases', 'first')
-    await eventually(async () => heard.length === 1)
+    await until(async () => heard.length === 1)
     void network.stallAfter(0)
     const asked = failureOf(notifications.notify('leases', 'swallowed'))
     expect(await asked).toMatchObject({ code: 'UNAVAILABLE' })
     network.goOn()
-    await eventually(async () => {
+    await until(async () => {
       await other.notify('leases', 'again')
       return heard.includes('again')
-    }, 15_000)
+    })
   } finally {
     await notifications.close()
     await other.close()
   }
-}, 30_000)
+})

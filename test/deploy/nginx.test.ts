@@ -5,13 +5,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type Answer, ask } from '../dialects/exchange.js'
 import { expectProblem } from '../dialects/problem-of.js'
 import { pathOf, rowsOf } from '../dialects/tus-client.js'
-import { bytesFrom, eventually, expectWhole } from '../end-to-end/evidence.js'
+import { bytesFrom, expectWhole } from '../end-to-end/evidence.js'
 import { type RawTus, rawTus } from '../end-to-end/raw-tus.js'
 import { newS3Ground, type S3Ground } from '../end-to-end/s3-ground.js'
 import { startUpload } from '../end-to-end/tus-client.js'
 import { findFreePort } from '../support/free-port.js'
 import { describeS3 } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { describeNginx } from './describe-nginx.js'
 import { type Nginx, originAt, startNginx } from './nginx.js'
 
@@ -42,7 +43,7 @@ describeNginx('nginx in front of an instance that lives and one that does not', 
     const half = tus.startPatch(id, 0, source.byteLength)
     await half.write(source.subarray(0, 25 * MIB))
     // While the request is open, the server holds its lease: it has begun.
-    await eventually(async () => {
+    await until(async () => {
       const [row] = await rowsOf<{ held: boolean }>(
         server,
         'SELECT lease_holder IS NOT NULL AS held FROM uploads WHERE id = $1',
@@ -87,7 +88,7 @@ describeNginx('nginx in front of an instance that lives and one that does not', 
     await stalled.write(source.subarray(0, 3 * MIB))
     expect((await stalled.answer)?.status).toBe(408)
     expect(await tus.offset(id)).toBe(3 * MIB)
-  }, 20_000)
+  })
 
   test('the server’s own errors come through as they are', async () => {
     expectProblem(await get('/uploads/0123456789'), 404, 'NOT_FOUND')
@@ -144,15 +145,15 @@ describeNginx('nginx while no instance lives', () => {
 
   test('tus-js-client goes on with its upload after the instance was killed and came back', async () => {
     const upload = startUpload(source, { url: nginx.url, key: server.key }, { chunkSize: 4 * MIB })
-    await eventually(async () => upload.acknowledgedBytes() >= 8 * MIB)
+    await until(async () => upload.acknowledgedBytes() >= 8 * MIB)
     await server.kill()
-    await eventually(async () => upload.headRefusals.length > 2)
+    await until(async () => upload.headRefusals.length > 2)
     await server.restart()
     await upload.done
     expect(new Set(upload.headRefusals)).toEqual(new Set([423]))
     expect([upload.creations(), upload.losses]).toEqual([1, []])
     await expectWhole(tus, upload.id(), source)
-  }, 60_000)
+  })
 })
 
 describeNginx('nginx in front of two instances', () => {
@@ -169,11 +170,11 @@ describeNginx('nginx in front of two instances', () => {
       instances = [await ground.startInstance(env), await ground.startInstance(env)]
       nginx = await startNginx(port, [instances[0].url, instances[1].url])
       tus = rawTus({ url: nginx.url, key: instances[0].key })
-    }, 60_000)
+    })
     afterAll(async () => {
       await nginx.dispose()
       await ground.dispose()
-    }, 60_000)
+    })
 
     test('an upload in chunks goes through both, and is whole', async () => {
       const id = await tus.create(source.byteLength)
@@ -183,15 +184,15 @@ describeNginx('nginx in front of two instances', () => {
       await expectWhole(tus, id, source)
       const served = instances.map((instance) => instance.logs().split(`/uploads/${id}`).length - 1)
       expect(Math.min(...served)).toBeGreaterThan(0)
-    }, 60_000)
+    })
 
     test('one of the two is killed in the middle: the client goes on with the other', async () => {
       const upload = startUpload(source, { url: nginx.url, key: instances[0].key }, { chunkSize: 8 * MIB })
-      await eventually(async () => upload.acknowledgedBytes() >= 8 * MIB)
+      await until(async () => upload.acknowledgedBytes() >= 8 * MIB)
       await instances[0].kill()
       await upload.done
       expect([upload.creations(), upload.losses]).toEqual([1, []])
       await expectWhole(tus, upload.id(), source)
-    }, 60_000)
+    })
   })
 })

@@ -13,7 +13,7 @@ import { readCompose } from './compose-file.js'
 /** Nobody, on Debian. The configuration has to do without root. */
 const USER_ID = 65_534
 
-const READY_TIMEOUT_MILLISECONDS = 10_000
+const READY_TIMEOUT_MILLISECONDS = 60_000
 
 export interface Nginx {
   readonly url: string

@@ -68,11 +68,11 @@ describeRadosgw('the policy of the manual, for a user who owns nothing', () => {
     // The store takes its credentials from here; Jest gives each file an environment of its own.
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: KEYS.accessKey, AWS_SECRET_ACCESS_KEY: KEYS.secretKey })
     await allow()
-  }, 60_000)
+  })
   afterAll(async () => {
     await proxy.close()
     await gateway.stop()
-  }, 60_000)
+  })
 
   storeContract('S3Store with these rights alone', async () => {
     const store = new S3Store(bucket.settings({ endpoint: proxy.url }), 64 * MIB)

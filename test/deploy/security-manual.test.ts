@@ -122,7 +122,7 @@ describeNginx('nginx as the manual says', () => {
     child.stderr?.on('data', (chunk: Buffer) => {
       log += chunk.toString()
     })
-    const deadline = performance.now() + 10_000
+    const deadline = performance.now() + 60_000
     while ((await ask('http', '/').catch(() => undefined)) === undefined) {
       if (child.exitCode !== null || performance.now() > deadline)
         throw new Error(`nginx has not started:\n${log}`)

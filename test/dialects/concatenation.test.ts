@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openApiKeys } from '../../server/auth/api-keys.js'
 import { openDatabase } from '../../server/database/client.js'
 import type { Report } from '../../server/uploads/report.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { createTestBucket, describeS3 } from '../support/s3.js'
 import { fails } from '../support/s3-faults.js'
 import { startS3Proxy } from '../support/s3-proxy.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Answer, ask } from './exchange.js'
 import { expectProblem } from './problem-of.js'
 import {
@@ -78,7 +78,7 @@ function concatenate(
 
 /** The report once finishing is over. */
 async function finished(id: string): Promise<Report> {
-  await eventually(async () => !['receiving', 'finalizing'].includes((await tus.report(id)).state))
+  await until(async () => !['receiving', 'finalizing'].includes((await tus.report(id)).state))
   return tus.report(id)
 }
 
@@ -108,7 +108,7 @@ async function storedOf(...ids: string[]): Promise<string[]> {
 
 /** Asserts that the store has nothing of these, now or in a moment. */
 async function expectNothingOf(...ids: string[]): Promise<void> {
-  await eventually(async () => (await storedOf(...ids)).length === 0).catch(() => {})
+  await until(async () => (await storedOf(...ids)).length === 0).catch(() => {})
   expect(await storedOf(...ids)).toEqual([])
 }
 

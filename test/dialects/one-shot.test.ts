@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { fileSchema } from '../../server/files/operations.js'
 import { reportSchema } from '../../server/uploads/operations.js'
 import type { Report } from '../../server/uploads/report.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Answer, ask, askRaw, inPieces } from './exchange.js'
 import { BOUNDARY, FORM_TYPE, file, form, type Part, part } from './form.js'
 import { expectProblem } from './problem-of.js'
@@ -180,7 +180,7 @@ describe('Prefer: respond-async', () => {
     const report = reportSchema.strict().parse(bodyOf(answer))
     expect(pathOf(String(answer.headers.location))).toBe(`/uploads/${report.id}`)
     expect(['finalizing', 'ready']).toContain(report.state)
-    await eventually(async () => (await rest.report(report.id)).state === 'ready')
+    await until(async () => (await rest.report(report.id)).state === 'ready')
     expect((await rest.report(report.id)).checksums).toEqual(checksumsOf(bytes))
   })
 })
@@ -430,7 +430,7 @@ describe('a client that goes away', () => {
         before: () => new Promise((resolve) => setTimeout(resolve, 100)),
       })
     }
-    await eventually(async () => JSON.stringify(await stateNow()) === JSON.stringify(before))
+    await until(async () => JSON.stringify(await stateNow()) === JSON.stringify(before))
   })
 })
 

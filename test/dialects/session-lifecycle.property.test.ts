@@ -9,8 +9,9 @@ import fc from 'fast-check'
 import { reportSchema } from '../../server/uploads/operations.js'
 import type { Report } from '../../server/uploads/report.js'
 import type { UploadState } from '../../server/uploads/upload.js'
-import { bytesFrom, digestsOf, eventually } from '../end-to-end/evidence.js'
+import { bytesFrom, digestsOf } from '../end-to-end/evidence.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Answer, askRaw } from './exchange.js'
 import { FORM_TYPE, file, form } from './form.js'
 import { expectProblem } from './problem-of.js'
@@ -279,7 +280,7 @@ class World {
   /** Everything that is ready is what was sent, byte for byte, and the store has nothing else. */
   async checkAll(): Promise<void> {
     for (const one of this.known) {
-      await eventually(async () => (await this.check(one)).state !== 'finalizing')
+      await until(async () => (await this.check(one)).state !== 'finalizing')
       const report = await this.check(one)
       if (report.state === 'ready')
         expectSameBytes(await tus.retrieve(report), one.source.subarray(0, report.offset))
@@ -294,9 +295,7 @@ class World {
     )
     const expected = { tmp: ids.map(({ id }) => id), objects: keys.map(({ key }) => key) }
     // What has ended goes after its answer, in a moment.
-    await eventually(async () => JSON.stringify(await stored(server)) === JSON.stringify(expected)).catch(
-      () => {},
-    )
+    await until(async () => JSON.stringify(await stored(server)) === JSON.stringify(expected)).catch(() => {})
     expect(await stored(server)).toEqual(expected)
   }
 

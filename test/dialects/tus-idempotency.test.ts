@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type CuttingProxy, startCuttingProxy } from '../end-to-end/cutting-proxy.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { keysOf } from '../rights/ground.js'
 import { createTestBucket, describeS3, type TestBucket } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Answer, askRaw, inPieces } from './exchange.js'
 import { expectProblem } from './problem-of.js'
 import { RestClient } from './rest-client.js'
@@ -172,7 +172,7 @@ function expectSame(answer: Answer, id: string, offset: number, state: 'receivin
 
 describe.each(WAYS)('a creation $name', ({ creation, offset, state }) => {
   const settled = async (id: string) => {
-    await eventually(async () => (await tus.report(id)).state === state)
+    await until(async () => (await tus.report(id)).state === state)
   }
 
   test('that comes again is answered with the same upload, and changes nothing', async () => {
@@ -308,7 +308,7 @@ describe('the answer to a creation that comes again', () => {
       `Idempotency-Key: ${key}\r\nUpload-Length: ${body.length}\r\n` +
       `Content-Type: application/offset+octet-stream\r\nContent-Length: ${body.length}\r\n\r\n`
     const first = askRaw(server.url, [head, body.subarray(0, 1_500_000)])
-    await eventually(async () => (await uploadsOfKey(key)).length === 1)
+    await until(async () => (await uploadsOfKey(key)).length === 1)
     await sleep(300)
     const again = await tus.create(withKey({ sizeBytes: body.length, body }, key))
     const [id] = (await uploadsOfKey(key)).map((row) => row.id)
@@ -458,8 +458,8 @@ describe('a final upload', () => {
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
     const [id = '', ...others] = new Set(answers.map(idOf))
     expect(others).toEqual([])
-    await eventually(async () => (await tus.report(id)).state === 'ready')
-    await eventually(async () => !(await stored(server)).objects.some((name) => ids.includes(name)))
+    await until(async () => (await tus.report(id)).state === 'ready')
+    await until(async () => !(await stored(server)).objects.some((name) => ids.includes(name)))
     const before = await everything(server)
     expectSame(await final(ids, key), id, bytes.length, 'ready')
     const other = await final(ids.toReversed(), key)
@@ -478,7 +478,7 @@ describe('a final upload', () => {
     const ids = await parts()
     const key = newKey()
     const id = idOf(await final(ids, key))
-    await eventually(async () => (await tus.report(id)).state === 'ready')
+    await until(async () => (await tus.report(id)).state === 'ready')
     await tus.remove(id)
     const { details } = expectProblem(await final(ids, key), 410, 'GONE')
     expect(details).toEqual({ state: 'deleted', error: null, upload_id: id })
@@ -544,13 +544,13 @@ describe('answers that are lost', () => {
       { numRuns: 40 },
     )
     // What was cut after its bytes were stored may still be on its way to being refused.
-    await eventually(async () => {
+    await until(async () => {
       const blobs = await rowsOf<{ key: string }>(server, 'SELECT object_key AS key FROM blobs ORDER BY 1')
       const { objects } = await stored(server)
       return JSON.stringify(objects) === JSON.stringify(blobs.map((blob) => blob.key))
     })
     expect(await rowsOf(server, 'SELECT * FROM garbage')).toEqual([])
-  }, 120_000)
+  })
 })
 
 describeS3('on S3', () => {
@@ -578,7 +578,7 @@ describeS3('on S3', () => {
     const report = await client.report(idOf(last))
     expectSameBytes(await client.retrieve(report), bytes)
     expect((await client.remove(report.id)).status).toBe(204)
-    await eventually(async () => (await bucket.list()).objects.length === 0)
+    await until(async () => (await bucket.list()).objects.length === 0)
     expect(await bucket.list()).toEqual({ objects: [], multiparts: [] })
   })
 })

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await mkdir(path.join(folder, 'data'))
   await writeFile(path.join(folder, 'data/temperature.csv'), CSV)
   await cp(path.join(ROOT, 'test/packages/eml/lake.xml'), path.join(folder, 'lake.xml'))
-}, 60_000)
+})
 
 afterAll(async () => {
   await server.dispose()
@@ -79,7 +79,7 @@ test('the examples for Node do what the text says, in one program', async () => 
   expect(sha256Of(await readFile(path.join(folder, 'manifest.cbor')))).toBe(found?.manifest_sha256)
   expect(await readFile(path.join(folder, 'lake.patched.xml'), 'utf8')).toContain('<eml:eml')
   expect(await readFile(path.join(folder, 'copy.csv'), 'utf8')).toBe(CSV)
-}, 90_000)
+})
 
 const chromium = findChromium()
 const describeBrowser = chromium === undefined ? describe.skip : describe
@@ -109,7 +109,7 @@ describeBrowser(
       } finally {
         await browser.close()
       }
-    }, 90_000)
+    })
   },
 )
 

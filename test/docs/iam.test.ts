@@ -5,9 +5,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { eventually } from '../end-to-end/evidence.js'
 import { createTestDatabase, type TestDatabase, withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { markedBlock, readProjectFile, shellBlocksOf } from './shell-blocks.js'
 
 const PAGE = 'docs/iam.md'
@@ -68,7 +68,7 @@ beforeAll(async () => {
       WEBHOOK_PRIVATE_ADDRESSES: 'true',
     },
   })
-}, 60_000)
+})
 
 afterAll(async () => {
   await server?.dispose()
@@ -76,7 +76,7 @@ afterAll(async () => {
   await withConnection(admin(), async (client) => {
     for (const role of Object.values(names)) await client.query(`DROP ROLE IF EXISTS ${role}`)
   })
-}, 60_000)
+})
 
 async function ask(method: string, target: string, body?: unknown) {
   const answer = await fetch(`${server.url}${target}`, {
@@ -111,7 +111,7 @@ test('the role that serves takes, gives, packs, counts, sweeps and deletes', asy
   expect((await ask('DELETE', `/packages/${report.package_id}`)).status).toBe(204)
   const { json } = await ask('GET', '/readyz')
   expect(json).toMatchObject({ status: 'ready' })
-  await eventually(async () => {
+  await until(async () => {
     const { rows } = await withConnection(ownerUrl, (client) =>
       client.query(
         'SELECT (SELECT count(*)::int FROM garbage) AS left, (SELECT count(*)::int FROM blobs) AS blobs',
@@ -120,7 +120,7 @@ test('the role that serves takes, gives, packs, counts, sweeps and deletes', asy
     return rows[0]?.left === 0 && rows[0]?.blobs === 0
   })
   expect(server.logs()).not.toMatch(/permission denied|"level":"(error|fatal)"/)
-}, 30_000)
+})
 
 test.each([
   'DROP TABLE uploads',
@@ -164,4 +164,4 @@ test('a database that one role has owned is handed over, and serves on', async (
   await withConnection(appUrl, async (client) => {
     await expect(client.query('DROP TABLE uploads')).rejects.toThrow('must be owner')
   })
-}, 30_000)
+})

@@ -79,7 +79,7 @@ describeNginx('nginx with the site of docs/nginx.md', () => {
         .replace(`/etc/ssl/${HOST}.key`, files.key)
       return `pid ${folder}/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\n${temporary}\n${here}}\n`
     })
-  }, 60_000)
+  })
   afterAll(async () => {
     await nginx?.dispose()
     await server?.dispose()
@@ -187,7 +187,7 @@ describeNginx('nginx with the site of docs/nginx.md', () => {
       const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
       expect(digest(whole.body)).toBe(digest(source))
       expect(await nginx.spooled()).toEqual([])
-    }, 30_000)
+    })
 
     test('figures are not for the world', async () => {
       const { headers } = await connected((session) => answerOf(start(session, { ':path': '/metrics' })))

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { blockWith, runWell } from '../backup/page-commands.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 
 const PAGE = 'docs/operate.md'
 const SUITE = 'test/docs/operate-commands.test.ts'
@@ -35,7 +35,7 @@ test('what expires next is told, and not deleted', async () => {
   const { upload_id: id } = (await stored.json()) as { upload_id: string }
   const report = await fetch(`${server.url}/uploads/${id}`, { headers })
   const { expires_at: end } = (await report.json()) as { expires_at: string }
-  await eventually(async () => Date.now() > Date.parse(end))
+  await until(async () => Date.now() > Date.parse(end))
   expect(await run('sweep -- --dry-run')).toContain(id)
   expect((await fetch(`${server.url}/uploads/${id}`, { headers })).status).toBe(200)
 })

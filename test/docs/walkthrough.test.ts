@@ -31,7 +31,7 @@ describeIfThere(`the walkthrough${missing.map((name) => ` (there is no ${name} h
       mkdtemp(path.join(tmpdir(), 'antipasto-walkthrough-')),
     ])
     rest = new RestClient(server)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await server.dispose()
@@ -70,7 +70,7 @@ describeIfThere(`the walkthrough${missing.map((name) => ` (there is no ${name} h
     expect(output).toMatch(/^X-EML-Matched: M%C3%BCggelsee%205%20m\.csv\r$/m)
     expect(output).toMatch(/^X-EML-Unused: README\.txt,data%2Finflow\.csv,images%2Forthophoto\.tif\r$/m)
     expect(output.match(/"upload\.ready\.v1"/g)).toHaveLength(FILES.length)
-  }, 60_000)
+  })
 
   test('ends with nothing left', async () => {
     const [found] = bodyOf<{ items: { id: string }[] }>(await rest.send('GET', '/packages')).items

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 import type { Report } from '../../server/uploads/report.js'
+import { valueWhen } from '../support/until.js'
 import { get, type RawTus } from './raw-tus.js'
 
 export interface Digests {
@@ -48,29 +48,15 @@ export async function storedSize(dataDir: string, id: string): Promise<number | 
   return undefined
 }
 
-/** The report once `until` says so; throws with the last one after `timeoutMs`. */
+/** The report once `isSo` of it. @throws with the last one after PATIENCE_MS */
 export async function reportWhen(
   tus: Pick<RawTus, 'report'>,
   id: string,
-  until: (report: Report) => boolean,
-  timeoutMs = 10_000,
+  isSo: (report: Report) => boolean,
 ): Promise<Report> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    const report = await tus.report(id)
-    if (until(report)) return report
-    if (performance.now() > deadline) throw new Error(`Still ${JSON.stringify(report)} after ${timeoutMs} ms`)
-    await sleep(20)
-  }
-}
-
-/** Waits until `condition` holds; throws after `timeoutMs`. */
-export async function eventually(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`It did not happen within ${timeoutMs} ms`)
-    await sleep(20)
-  }
+  const report = await valueWhen(() => tus.report(id), isSo)
+  if (!isSo(report)) throw new Error(`Still ${JSON.stringify(report)}`)
+  return report
 }
 
 /** Asserts that the upload is ready, and that report and retrieved bytes are exactly `source`. @returns the report */

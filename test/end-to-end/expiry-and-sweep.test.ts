@@ -8,15 +8,8 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
-import {
-  bytesFrom,
-  digestsOf,
-  eventually,
-  expectWhole,
-  reportWhen,
-  storedFiles,
-  storedSize,
-} from './evidence.js'
+import { until } from '../support/until.js'
+import { bytesFrom, digestsOf, expectWhole, reportWhen, storedFiles, storedSize } from './evidence.js'
 import { get, problemCode, type RawTus, rawTus } from './raw-tus.js'
 
 const MIB = 1024 * 1024
@@ -67,10 +60,10 @@ describe('expiry', () => {
     const id = await uploaded(source)
     const { retrieval_url: url, expires_in: secondsLeft } = await expectWhole(tus, id, source)
     expect(secondsLeft).toBeLessThanOrEqual(4)
-    await eventually(async () => (await get(String(url))).status === 410)
+    await until(async () => (await get(String(url))).status === 410)
     const report = await reportWhen(tus, id, ({ state }) => state === 'expired')
     expect(report).toMatchObject({ retrieval_url: null, file_id: null, expires_in: 0 })
-    await eventually(async () => (await storedFiles(server.dataDir)).objects.length === 0)
+    await until(async () => (await storedFiles(server.dataDir)).objects.length === 0)
     const head = await tus.head(id)
     expect(head.status).toBe(410)
     const late = await tus.remove(id)
@@ -84,7 +77,7 @@ describe('expiry', () => {
     expect(await query('SELECT * FROM blobs')).toEqual([])
     expect(await query('SELECT * FROM garbage')).toEqual([])
 
-    await eventually(async () => (await tus.head(id)).status === 404)
+    await until(async () => (await tus.head(id)).status === 404)
     expect(await query('SELECT id FROM uploads')).toEqual([])
     expect(await eventsOf(id)).toHaveLength(4)
   })
@@ -95,7 +88,7 @@ describe('expiry', () => {
     expect((await tus.patch(id, 0, Buffer.alloc(400)))?.status).toBe(204)
     expect(Date.parse(String((await tus.report(id)).expires_at))).toBeGreaterThan(first)
     await reportWhen(tus, id, ({ state }) => state === 'expired')
-    await eventually(async () => (await storedSize(server.dataDir, id)) === undefined)
+    await until(async () => (await storedSize(server.dataDir, id)) === undefined)
     const late = await tus.patch(id, 400, Buffer.alloc(600))
     expect([late?.status, problemCode(late)]).toEqual([410, 'GONE'])
     expect(await eventsOf(id)).toEqual(['upload.created.v1', 'upload.expired.v1'])
@@ -142,7 +135,7 @@ describe('the sweep', () => {
       const patch = tus.startPatch(id, 0, source.byteLength)
       await patch.write(source)
       patch.end()
-      await eventually(async () => (await storedFiles(server.dataDir)).objects.includes(id))
+      await until(async () => (await storedFiles(server.dataDir)).objects.includes(id))
       expect((await tus.report(id)).state).toBe('finalizing')
       await server.kill()
       expect(await patch.answer).toBeNull()

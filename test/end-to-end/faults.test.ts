@@ -11,8 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { processesIn } from '../support/postgres.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { startCuttingProxy } from './cutting-proxy.js'
-import { bytesFrom, eventually, expectWhole, reportWhen, storedFiles, storedSize } from './evidence.js'
+import { bytesFrom, expectWhole, reportWhen, storedFiles, storedSize } from './evidence.js'
 import { type Answer, problemCode, type RawTus, type RunningPatch, rawTus } from './raw-tus.js'
 import { startUpload, type WatchedUpload } from './tus-client.js'
 
@@ -134,7 +135,7 @@ describe('one server for all that leaves it running', () => {
     expect(peakKib).toBeGreaterThan(0)
     expect(peakKib * 1024).toBeLessThan(250_000_000)
     expect((await tus.remove(id)).status).toBe(204)
-  }, 60_000)
+  })
 })
 
 describe('kill -9', () => {
@@ -175,7 +176,7 @@ describe('kill -9', () => {
       await proxy.close()
       await server.dispose()
     }
-  }, 60_000)
+  })
 })
 
 describe('with the embedded PostgreSQL', () => {
@@ -210,11 +211,11 @@ describe('with the embedded PostgreSQL', () => {
 
     // The client that asks meanwhile must never hear that its upload doesn't exist.
     const heads: Answer[] = []
-    await eventually(async () => {
+    await until(async () => {
       const answer = await tus.head(otherId)
       heads.push(answer)
       return answer.status === 200
-    }, 25_000)
+    })
     for (const head of heads.slice(0, -1)) {
       expect(head.status).toBe(423)
       expect(Number(head.headers['retry-after'])).toBeGreaterThan(0)
@@ -233,7 +234,7 @@ describe('with the embedded PostgreSQL', () => {
     await expectWhole(tus, id, source)
     expect((await tus.patch(otherId, MIB, other.subarray(MIB)))?.status).toBe(204)
     await expectWhole(tus, otherId, other)
-  }, 60_000)
+  })
 
   test('SIGTERM pauses a running PATCH with all that arrived kept, and ends with code 0, PostgreSQL last', async () => {
     const source = bytesFrom(8, 6 * MIB)
@@ -253,7 +254,7 @@ describe('with the embedded PostgreSQL', () => {
     expect(await tus.offset(id)).toBe(2 * MIB + 9)
     expect((await tus.patch(id, 2 * MIB + 9, source.subarray(2 * MIB + 9)))?.status).toBe(204)
     await expectWhole(tus, id, source)
-  }, 60_000)
+  })
 })
 
 describe('a full disk', () => {

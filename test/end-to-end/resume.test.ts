@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { killCluster } from '../support/postgres.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.js'
-import { bytesFrom, eventually, expectWhole, reportWhen, storedFiles, storedSize } from './evidence.js'
+import { bytesFrom, expectWhole, reportWhen, storedFiles, storedSize } from './evidence.js'
 import { problemCode, type RawTus, rawTus } from './raw-tus.js'
 import { MemoryUrlStorage, startUpload, type WatchedUpload } from './tus-client.js'
 
@@ -96,7 +97,7 @@ describe('tus-js-client against one server', () => {
     const stalled = proxy.stallAfter(7.5 * MIB)
     const watched = startUpload(source, endpoint(), { chunkSize: 3 * MIB })
     await stalled
-    await eventually(async () => watched.acknowledgedBytes() === 6 * MIB)
+    await until(async () => watched.acknowledgedBytes() === 6 * MIB)
     await server.kill()
     await server.restart()
     proxy.goOn()
@@ -214,7 +215,7 @@ describe('with the embedded PostgreSQL', () => {
     const stalled = proxy.stallAfter(7.5 * MIB)
     const watched = startUpload(source, endpoint(), { chunkSize: 2 * MIB })
     await stalled
-    await eventually(async () => watched.acknowledgedBytes() === 6 * MIB)
+    await until(async () => watched.acknowledgedBytes() === 6 * MIB)
     await killEverything()
     await server.restart()
     proxy.goOn()

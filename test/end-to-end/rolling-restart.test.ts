@@ -7,7 +7,8 @@ import { type Nginx, originAt, startNginx } from '../deploy/nginx.js'
 import { findFreePort } from '../support/free-port.js'
 import { describeS3 } from '../support/s3.js'
 import type { TestServer } from '../support/server.js'
-import { bytesFrom, digestsOf, eventually } from './evidence.js'
+import { until } from '../support/until.js'
+import { bytesFrom, digestsOf } from './evidence.js'
 import { type RawTus, rawTus } from './raw-tus.js'
 import {
   type Client,
@@ -43,11 +44,11 @@ describeNginx('two instances behind nginx', () => {
       instances = [await ground.startInstance(env), await ground.startInstance(env)]
       nginx = await startNginx(port, [instances[0].url, instances[1].url])
       tus = rawTus({ url: nginx.url, key: instances[0].key })
-    }, 60_000)
+    })
     afterAll(async () => {
       await nginx.dispose()
       await ground.dispose()
-    }, 60_000)
+    })
 
     test('restarted in turn under load, no client fails, and every byte and event is there', async () => {
       const place = { url: nginx.url, key: instances[0].key }
@@ -110,7 +111,7 @@ describeNginx('two instances behind nginx', () => {
       for (const { id, source } of uploads) {
         expect(await tus.report(id)).toMatchObject({ state: 'ready', checksums: digestsOf(source) })
       }
-      await eventually(async () => uploads.every(({ id }) => ready.includes(id)))
+      await until(async () => uploads.every(({ id }) => ready.includes(id)))
       expect(new Set(ready).size).toBe(ready.length)
       listening.abort()
       await events

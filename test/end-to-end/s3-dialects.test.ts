@@ -12,7 +12,8 @@ import { expectSameBytes, pathOf } from '../dialects/tus-client.js'
 import { describeS3 } from '../support/s3.js'
 import { fails } from '../support/s3-faults.js'
 import type { TestServer } from '../support/server.js'
-import { bytesFrom, digestsOf, eventually } from './evidence.js'
+import { until } from '../support/until.js'
+import { bytesFrom, digestsOf } from './evidence.js'
 import { newS3Ground, PART_BYTES, type S3Ground } from './s3-ground.js'
 
 const SMALL = bytesFrom(1, 10_000)
@@ -27,15 +28,15 @@ describeS3('the plain dialects on S3', () => {
     ground = await newS3Ground()
     server = await ground.startInstance({ RETRIEVAL_MODE: 'redirect' })
     rest = new RestClient(server)
-  }, 60_000)
+  })
   beforeEach(() => ground.proxy.reset())
-  afterAll(() => ground.dispose(), 60_000)
+  afterAll(() => ground.dispose())
 
   const post = (headers: Record<string, string>, body: Uint8Array | Readable, query = '') =>
     rest.send('POST', `/files?filename=a.csv${query}`, headers, body)
 
   async function expectReady(id: string, bytes: Buffer): Promise<void> {
-    await eventually(async () => (await rest.report(id)).state === 'ready')
+    await until(async () => (await rest.report(id)).state === 'ready')
     const report = await rest.report(id)
     expect(report).toMatchObject({ size: bytes.length, checksums: digestsOf(bytes) })
     // Never a redirect by its content, whatever retrieval does.
@@ -56,7 +57,7 @@ describeS3('the plain dialects on S3', () => {
   }
 
   async function expectEmpty(): Promise<void> {
-    await eventually(async () => (await ground.stored()).length === 0).catch(() => {})
+    await until(async () => (await ground.stored()).length === 0).catch(() => {})
     await sleep(200)
     expect(await ground.stored()).toEqual([])
   }
@@ -105,7 +106,7 @@ describeS3('the plain dialects on S3', () => {
       await expectReady(id, BIG)
       await removeAll(BIG)
     }
-  }, 60_000)
+  })
 
   test('what is refused leaves nothing', async () => {
     const wrong = `&md5=${'0'.repeat(32)}`
@@ -127,7 +128,7 @@ describeS3('the plain dialects on S3', () => {
       expectProblem(await post({}, bytes, `&package_id=${'0'.repeat(40)}`), 404, 'NOT_FOUND')
     }
     await expectEmpty()
-  }, 60_000)
+  })
 
   test('a client that goes away leaves nothing', async () => {
     const body = form([file(BIG)])
@@ -148,12 +149,12 @@ describeS3('the plain dialects on S3', () => {
       ].join('\r\n')
       await askRaw(server.url, [head, bytes], { ending: 'destroy', before: () => sleep(500) })
     }
-    await eventually(
+    await until(
       async () =>
         (await ground.rows("SELECT id FROM uploads WHERE state IN ('receiving', 'finalizing')")).length === 0,
     )
     await expectEmpty()
-  }, 60_000)
+  })
 
   test('a store that takes its time to put the file together: 202, and ready soon after', async () => {
     ground.proxy.on({ operation: 'CompleteMultipartUpload', nth: 'every' }, fails(503, 'SlowDown'))
@@ -166,7 +167,7 @@ describeS3('the plain dialects on S3', () => {
     ground.proxy.reset()
     await expectReady(report.id, BIG)
     await removeAll(BIG)
-  }, 60_000)
+  })
 
   test('a store that is away: 503, and nothing is left', async () => {
     ground.proxy.on({ operation: 'UploadPart', nth: 'every' }, fails(503, 'SlowDown'))
@@ -174,5 +175,5 @@ describeS3('the plain dialects on S3', () => {
     expect(detail).toMatch(/Send it again/)
     ground.proxy.reset()
     await expectEmpty()
-  }, 60_000)
+  })
 })

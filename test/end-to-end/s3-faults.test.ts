@@ -26,13 +26,13 @@ describeS3('an upload to an S3 server in trouble', () => {
     tus = rawTus(server)
     hanging = sendWhileS3Hangs()
     hanging.catch(() => {})
-  }, 60_000)
+  })
 
   beforeEach(() => ground.proxy.reset())
   afterAll(async () => {
     await Promise.allSettled([hanging])
     await ground.dispose()
-  }, 120_000)
+  })
 
   const once: [string, Action][] = [
     ['500', fails(500, 'InternalError')],
@@ -161,7 +161,7 @@ describeS3('an upload to an S3 server in trouble', () => {
     expect([...statuses].filter((status) => !allowed.includes(status))).toEqual([])
     await expectWhole(tus, watched.id(), source)
     await ground.expectNothingLeftAfterDeletion(tus, watched.id())
-  }, 60_000)
+  })
 
   test('a multipart that a bucket’s rule has aborted: failed, 410 to HEAD and PATCH, with the reason', async () => {
     const source = bytesFrom(70, 2 * PART_BYTES)
@@ -211,7 +211,7 @@ describeS3('an upload to an S3 server in trouble', () => {
     await expect(get(String(url))).rejects.toThrow()
     ground.proxy.reset()
     expect((await get(String(url))).body.equals(source)).toBe(true)
-  }, 60_000)
+  })
 
   test(
     'S3 that hangs, whatever it is asked, is waited for some seconds and asked again',

@@ -7,7 +7,7 @@ import { createTestDatabase, withConnection } from '../support/database.js'
 import { createTestBucket, type S3Server, type TestBucket } from '../support/s3.js'
 import { type S3Proxy, startS3Proxy } from '../support/s3-proxy.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { eventually } from './evidence.js'
+import { until } from '../support/until.js'
 import { type Answer, problemCode, type RawTus } from './raw-tus.js'
 
 /** The least part that the server makes; a file up to this is one object from the start. */
@@ -98,7 +98,7 @@ export async function newS3Ground(at?: S3Server): Promise<S3Ground> {
     },
     async expectNothingLeft(id) {
       // What is left is told below, by its name.
-      await eventually(async () => (await storedOf(id)).length === 0).catch(() => {})
+      await until(async () => (await storedOf(id)).length === 0).catch(() => {})
       await sleep(300)
       expect(await storedOf(id)).toEqual([])
     },

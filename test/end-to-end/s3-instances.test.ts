@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { describeS3 } from '../support/s3.js'
 import type { TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.js'
-import { bytesFrom, eventually, expectWhole, reportWhen } from './evidence.js'
+import { bytesFrom, expectWhole, reportWhen } from './evidence.js'
 import { problemCode, type RawTus, rawTus } from './raw-tus.js'
 import { newS3Ground, PART_BYTES, type S3Ground } from './s3-ground.js'
 import { startUpload } from './tus-client.js'
@@ -29,7 +30,7 @@ describeS3('two servers on one database and one bucket', () => {
     balancer.forwardTo(b.url)
     onA = rawTus(a)
     onB = rawTus(b)
-  }, 60_000)
+  })
 
   afterEach(async () => {
     ground.proxy.reset()
@@ -41,7 +42,7 @@ describeS3('two servers on one database and one bucket', () => {
   afterAll(async () => {
     await balancer.close()
     await ground.dispose()
-  }, 60_000)
+  })
 
   test('requests that alternate between them are one upload, in any sizes', async () => {
     const source = bytesFrom(1, 2 * PART_BYTES + 3 * MIB + 1)
@@ -99,7 +100,7 @@ describeS3('two servers on one database and one bucket', () => {
     const id = await onA.create(source.byteLength)
     const frozen = onA.startPatch(id, 0, source.byteLength)
     await frozen.write(source.subarray(0, PART_BYTES + 3 * MIB))
-    await reportWhen(onB, id, ({ offset }) => offset > 0, 8_000)
+    await reportWhen(onB, id, ({ offset }) => offset > 0)
     process.kill(Number(a.pid), 'SIGSTOP')
     let offset: number
     try {
@@ -117,7 +118,7 @@ describeS3('two servers on one database and one bucket', () => {
     expect((await onA.patch(id, offset, source.subarray(offset)))?.status).toBe(204)
     await expectWhole(onB, id, source)
     await ground.expectNothingLeftAfterDeletion(onA, id)
-  }, 40_000)
+  })
 
   test('a DELETE on one ends what the other receives, and leaves nothing', async () => {
     const source = bytesFrom(5, 3 * PART_BYTES)
@@ -139,7 +140,7 @@ describeS3('two servers on one database and one bucket', () => {
     const stalled = balancer.stallAfter(2 * PART_BYTES + MIB)
     const watched = startUpload(source, { url: balancer.url, key: a.key }, { chunkSize: 5 * MIB })
     await stalled
-    await eventually(async () => watched.acknowledgedBytes() === 30 * MIB)
+    await until(async () => watched.acknowledgedBytes() === 30 * MIB)
     await a.kill()
     await ground.lapseLeases()
     balancer.forwardTo(b.url)
@@ -150,7 +151,7 @@ describeS3('two servers on one database and one bucket', () => {
     expect(watched.creations()).toBe(1)
     await expectWhole(onB, watched.id(), source)
     await ground.expectNothingLeftAfterDeletion(onB, watched.id())
-  }, 40_000)
+  })
 
   test('two clients with one file each, spread over both, and never the other one’s bytes', async () => {
     const sources = [bytesFrom(7, PART_BYTES + 1), bytesFrom(8, PART_BYTES + 1)]

@@ -39,7 +39,7 @@ describeRadosgw('kill -9 in the middle of 200 MiB', () => {
     await ground.dispose()
     await radosgw?.stop()
     radosgw = undefined
-  }, 60_000)
+  })
 
   /** Stops the client's bytes half-way, lets `kill` do its work, and lets them go on. */
   async function sendThrough(source: Buffer, chunkSize: number, kill: () => Promise<void>): Promise<void> {
@@ -66,7 +66,7 @@ describeRadosgw('kill -9 in the middle of 200 MiB', () => {
       await ground.lapseLeases()
       await server.restart()
     })
-  }, 60_000)
+  })
 
   test('of the S3 gateway, which stays away for some seconds', async () => {
     const own = await startRadosgw()
@@ -79,7 +79,7 @@ describeRadosgw('kill -9 in the middle of 200 MiB', () => {
       await sleep(3000)
       await own.startGateway()
     })
-  }, 90_000)
+  })
 
   test('of PostgreSQL', async () => {
     ground = await newS3Ground()
@@ -87,5 +87,5 @@ describeRadosgw('kill -9 in the middle of 200 MiB', () => {
     await sendThrough(bytesFrom(3, 200 * MIB), 48 * MIB, () =>
       killCluster({ dataFolder: path.join(server.dataDir, 'postgres/data') }),
     )
-  }, 90_000)
+  })
 })

@@ -16,6 +16,7 @@ import {
   losesAnswer,
 } from '../support/s3-faults.js'
 import type { TestServer } from '../support/server.js'
+import { PATIENCE_MS } from '../support/until.js'
 import { bytesFrom, expectWhole, reportWhen } from './evidence.js'
 import { type Answer, type RawTus, rawTus } from './raw-tus.js'
 import { newS3Ground, PART_BYTES, type S3Ground } from './s3-ground.js'
@@ -23,8 +24,6 @@ import { newS3Ground, PART_BYTES, type S3Ground } from './s3-ground.js'
 const KIB = 1024
 const MIB = 1024 * KIB
 const TIME_LIMIT_MS = Number(process.env.S3_PROPERTY_SECONDS ?? 30) * 1000
-/** Longer than a dead server's lease. */
-const PATIENCE_MS = 30_000
 
 const around = (bytes: number) => [bytes - 1, bytes, bytes + 1]
 const sizes = fc.oneof(
@@ -132,9 +131,9 @@ describeS3('whatever is cut, fails or is killed', () => {
     ground = await newS3Ground()
     servers = [await ground.startInstance(), await ground.startInstance()]
     clients = servers.map(rawTus)
-  }, 60_000)
+  })
 
-  afterAll(() => ground.dispose(), 60_000)
+  afterAll(() => ground.dispose())
 
   test(
     'the object is the source or the upload has failed, no acknowledged byte is lost, and a deletion leaves nothing',
@@ -265,7 +264,7 @@ describeS3('whatever is cut, fails or is killed', () => {
 
   async function expectEnd({ id, source, wasAborted }: Sending, isGoing: boolean): Promise<void> {
     const ends = (tus: RawTus) =>
-      reportWhen(tus, id, ({ state }) => state !== 'finalizing' && state !== 'receiving', PATIENCE_MS)
+      reportWhen(tus, id, ({ state }) => state !== 'finalizing' && state !== 'receiving')
     const { state } = await anywhere(ends)
     if (wasAborted && state === 'failed') {
       expect((await anywhere((tus) => tus.head(id))).status).toBe(410)

@@ -21,10 +21,10 @@ describeS3('an upload to S3 in small chunks and odd sizes', () => {
     ground = await newS3Ground()
     server = await ground.startInstance()
     tus = rawTus(server)
-  }, 60_000)
+  })
 
   beforeEach(() => ground.proxy.reset())
-  afterAll(() => ground.dispose(), 60_000)
+  afterAll(() => ground.dispose())
 
   async function sendChunks(id: string, source: Buffer, chunkBytes: number): Promise<void> {
     for (let offset = 0; offset < source.byteLength; offset += chunkBytes) {
@@ -49,7 +49,7 @@ describeS3('an upload to S3 in small chunks and odd sizes', () => {
     expect(ground.proxy.bytesSent()).toBeLessThan(6 * source.byteLength)
     expect(await storedKinds(id)).toEqual(['object'])
     await ground.expectNothingLeftAfterDeletion(tus, id)
-  }, 60_000)
+  })
 
   test('chunks of 1 MiB over several parts send each byte two or three times at most', async () => {
     const source = bytesFrom(2, 2 * PART_BYTES + 5 * MIB + 3)
@@ -59,7 +59,7 @@ describeS3('an upload to S3 in small chunks and odd sizes', () => {
     expect(ground.proxy.bytesSent()).toBeLessThan(3 * source.byteLength)
     await expectWhole(tus, id, source)
     expect(await storedKinds(id)).toEqual(['object'])
-  }, 60_000)
+  })
 
   test('a small file in the request that creates it is one PutObject, and nothing else', async () => {
     const source = bytesFrom(3, 10_000)
@@ -199,7 +199,7 @@ describeS3('an upload to S3 in small chunks and odd sizes', () => {
     await Promise.all(uploads.map(({ done }) => done))
     for (const [i, { id }] of uploads.entries()) await expectWhole(tus, id(), sources[i] as Buffer)
     for (const { id } of uploads) expect(await storedKinds(id())).toEqual(['object'])
-  }, 60_000)
+  })
 
   async function storedKinds(id: string): Promise<(string | undefined)[]> {
     return (await ground.stored()).filter((line) => line.includes(id)).map((line) => line.split(' ')[0])

@@ -10,8 +10,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createTestDatabase, type TestDatabase, withConnection } from '../support/database.js'
 import { createTestBucket, describeS3 } from '../support/s3.js'
 import { startServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.js'
-import { eventually } from './evidence.js'
 import { get, problemCode, rawTus } from './raw-tus.js'
 
 const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url))
@@ -103,13 +103,13 @@ describe('what is not up yet', () => {
         DATABASE_URL: at(database.databaseUrl, ofDatabase.proxy),
       })
       try {
-        await eventually(async () => ofDatabase.tries() >= 3, 30_000)
+        await until(async () => ofDatabase.tries() >= 3)
         expect(ofS3.tries()).toBe(0)
         ofDatabase.proxy.forwardTo(database.databaseUrl)
         // The S3 client tries again by itself before it gives up and the start says why.
-        await eventually(async () => started.output().includes(ofS3.proxy.url), 40_000)
+        await until(async () => started.output().includes(ofS3.proxy.url))
         ofS3.proxy.forwardTo(bucket.endpoint)
-        await eventually(async () => started.messages().includes('serving'), 40_000)
+        await until(async () => started.messages().includes('serving'))
         const told = started.lines().filter(({ msg }) => /there/.test(msg))
         const reasons = told.flatMap(({ reason = [] }) => reason)
         expect(new Set(reasons).size).toBe(reasons.length)
@@ -128,7 +128,7 @@ describe('what is not up yet', () => {
         await Promise.all([ofDatabase.proxy.close(), ofS3.proxy.close()])
         await bucket.drop()
       }
-    }, 60_000)
+    })
 
     test('a bucket that does not exist stops the start at once', async () => {
       const bucket = await createTestBucket()
@@ -140,7 +140,7 @@ describe('what is not up yet', () => {
       } finally {
         await bucket.drop()
       }
-    }, 90_000)
+    })
   })
 
   test('nobody waits longer than START_TIMEOUT', async () => {
@@ -150,16 +150,16 @@ describe('what is not up yet', () => {
     expect(started.output()).toMatch(/antipasto: The database at .* does not answer .* Check DATABASE_URL/)
     expect(tries()).toBeGreaterThan(1)
     await proxy.close()
-  }, 60_000)
+  })
 
   test('SIGTERM ends the waiting, with code 0', async () => {
     const { proxy, tries } = await closedDoor()
     const started = start({ DATABASE_URL: at(database.databaseUrl, proxy) })
-    await eventually(async () => tries() >= 2, 30_000)
+    await until(async () => tries() >= 2)
     started.child.kill('SIGTERM')
     expect(await started.exitCode).toBe(0)
     await proxy.close()
-  }, 60_000)
+  })
 
   test('a wrong password stops the start at once, and is not repeated in words', async () => {
     const url = new URL(database.databaseUrl)
@@ -169,18 +169,18 @@ describe('what is not up yet', () => {
     expect(started.output()).toMatch(/password authentication failed .* DATABASE_URL/)
     expect(started.output()).not.toContain('wrong-and-secret')
     expect(started.messages()).toEqual([])
-  }, 60_000)
+  })
 
   test('two servers start at once on an empty database, and both serve', async () => {
     const both = [start({}), start({ DATA_DIR: path.join(folder, 'other') })]
     try {
-      await eventually(async () => both.every((one) => one.messages().includes('serving')), 40_000)
+      await until(async () => both.every((one) => one.messages().includes('serving')))
       const migrated = both.filter((one) => one.output().includes('Migrations applied'))
       expect(migrated).toHaveLength(1)
     } finally {
       await Promise.all(both.map(end))
     }
-  }, 90_000)
+  })
 })
 
 describe('a database that is lost while the server runs', () => {
@@ -205,13 +205,13 @@ describe('a database that is lost while the server runs', () => {
       expect((await tus.patch(id, 0, Buffer.alloc(MIB)))?.status).toBe(503)
       expect((await get(`${server.url}/readyz`)).status).toBe(503)
       await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
-      await eventually(async () => (await get(`${server.url}/readyz`)).status === 200)
+      await until(async () => (await get(`${server.url}/readyz`)).status === 200)
       expect((await tus.patch(id, 0, Buffer.alloc(MIB)))?.status).toBe(204)
     } finally {
       await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
       await server.dispose()
     }
-  }, 90_000)
+  })
 
   test('silent: not ready in seconds, every request answered in 20 s; then everything goes on by itself', async () => {
     const network = await startCuttingProxy()
@@ -240,11 +240,11 @@ describe('a database that is lost while the server runs', () => {
       expect((await head).status).toBe(423)
       expect(took()).toBeLessThan(20_000)
       network.goOn()
-      await eventually(async () => (await get(`${server.url}/readyz`)).status === 200, 30_000)
+      await until(async () => (await get(`${server.url}/readyz`)).status === 200)
       // What the PATCH's end is depends on where the silence met it; that nothing acknowledged is lost doesn't.
       const answer = await running.answer
       expect([204, 503]).toContain(answer?.status)
-      await eventually(async () => (await tus.head(id)).status === 200, 20_000)
+      await until(async () => (await tus.head(id)).status === 200)
       const offset = await tus.offset(id)
       if (answer?.status === 204) expect(offset).toBe(source.byteLength)
       if (offset < source.byteLength) {
@@ -256,5 +256,5 @@ describe('a database that is lost while the server runs', () => {
       await server.dispose()
       await network.close()
     }
-  }, 60_000)
+  })
 })

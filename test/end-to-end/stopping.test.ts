@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
 import { startServer, type TestServer } from '../support/server.js'
-import { bytesFrom, eventually } from './evidence.js'
+import { until } from '../support/until.js'
+import { bytesFrom } from './evidence.js'
 import { get, problemCode, rawTus } from './raw-tus.js'
 
 const MIB = 1024 * 1024
@@ -44,7 +45,7 @@ test('readiness is red for STOP_DELAY before anything is refused, and each answe
   expect(await keptGet('/uploads')).toMatchObject({ status: 200, connection: 'keep-alive' })
   const startedAtMs = performance.now()
   const stopped = stop()
-  await eventually(async () => (await get(`${server.url}/readyz`)).status === 503)
+  await until(async () => (await get(`${server.url}/readyz`)).status === 503)
   expect(performance.now() - startedAtMs).toBeLessThan(1_500)
   const readiness = await get(`${server.url}/readyz`)
   expect(JSON.parse(readiness.body.toString())).toEqual({
@@ -62,7 +63,7 @@ test('readiness is red for STOP_DELAY before anything is refused, and each answe
   expect(await stopped).toBe(0)
   expect(performance.now() - startedAtMs).toBeGreaterThan(2_000)
   await expect(get(`${server.url}/readyz`)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
-}, 30_000)
+})
 
 test('without a delay no new connection is taken at once, but what runs comes to its end', async () => {
   server = await startServer()
@@ -79,10 +80,10 @@ test('without a delay no new connection is taken at once, but what runs comes to
   await keptGet('/uploads')
 
   const stopped = stop()
-  await eventually(async () => server.logs().includes('"stopping"'))
+  await until(async () => server.logs().includes('"stopping"'))
   // What came at the same moment on a kept connection is answered, too.
   expect(await keptGet('/uploads')).toEqual({ status: 200, connection: 'close', isReused: true })
-  await eventually(async () =>
+  await until(async () =>
     get(`${server.url}/healthz`).then(
       () => false,
       (error) => error.code === 'ECONNREFUSED',
@@ -98,7 +99,7 @@ test('without a delay no new connection is taken at once, but what runs comes to
   }
   expect(Buffer.concat(pieces).equals(source)).toBe(true)
   expect(await stopped).toBe(0)
-}, 30_000)
+})
 
 test('an upload that goes on is paused after a quarter of STOP_TIMEOUT, a download cut at its end', async () => {
   server = await startServer({ env: { STOP_TIMEOUT: '4s' } })
@@ -128,4 +129,4 @@ test('an upload that goes on is paused after a quarter of STOP_TIMEOUT, a downlo
 
   await server.restart()
   expect(await tus.offset(endless)).toBe(MIB)
-}, 40_000)
+})

@@ -5,7 +5,8 @@ import type { Report } from '../../server/uploads/report.js'
 import { withConnection } from '../support/database.js'
 import { describeS3 } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { bytesFrom, eventually, expectWhole, storedFiles } from './evidence.js'
+import { until } from '../support/until.js'
+import { bytesFrom, expectWhole, storedFiles } from './evidence.js'
 import { get, type RawTus, rawTus } from './raw-tus.js'
 import { newS3Ground, PART_BYTES, type S3Ground } from './s3-ground.js'
 
@@ -68,7 +69,7 @@ describe('a server that is killed while deletions can be undone', () => {
     await query(`UPDATE uploads SET finished_at = now() - interval '1 day'`)
     await server.kill()
     await server.restart()
-    await eventually(async () => server.logs().split('swept').length > 4)
+    await until(async () => server.logs().split('swept').length > 4)
     expect((await get(String(url))).status).toBe(410)
 
     expect(await restored(server, ready)).toMatchObject({ state: 'ready', retrieval_url: url })
@@ -89,12 +90,12 @@ describe('a server that is killed while deletions can be undone', () => {
     await server.kill()
     expect(await storedFiles(server.dataDir)).toEqual({ tmp: [begun], objects: [ready] })
     await server.restart()
-    await eventually(async () => {
+    await until(async () => {
       const { tmp, objects } = await storedFiles(server.dataDir)
       return tmp.length + objects.length === 0
     })
     // Now they are tombstones like others.
-    await eventually(async () => (await query('SELECT id FROM uploads')).length === 0)
+    await until(async () => (await query('SELECT id FROM uploads')).length === 0)
     for (const table of ['blobs', 'garbage', 'parts'])
       expect([table, await query(`SELECT * FROM ${table}`)]).toEqual([table, []])
     expect(await query('SELECT bytes::int, files, open_uploads FROM owner_usage')).toEqual([
@@ -126,8 +127,8 @@ describeS3('two servers on one bucket', () => {
     a = await ground.startInstance({ SWEEP_CRON: EVERY_SECOND })
     b = await ground.startInstance()
     ;[onA, onB] = [rawTus(a), rawTus(b)]
-  }, 60_000)
-  afterAll(() => ground.dispose(), 60_000)
+  })
+  afterAll(() => ground.dispose())
 
   const first = (): TestServer => a as TestServer
   const second = (): TestServer => b as TestServer
@@ -143,7 +144,7 @@ describeS3('two servers on one bucket', () => {
     await restored(second(), id)
     await undone(second(), id, 600)
     // The timer of the first finds nothing due, and neither do its sweeps.
-    await eventually(async () => {
+    await until(async () => {
       const [row] = await ground.rows<{ past: boolean }>(
         `SELECT finished_at < now() - interval '4 seconds' AS past FROM uploads WHERE id = $1`,
         [id],

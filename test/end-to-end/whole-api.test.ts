@@ -14,8 +14,9 @@ import { assertDeterministicCbor, canonicalJson } from '../packages/canonical.js
 import { findAll, parseXml, schemaProblems, type XmlNode } from '../packages/eml-schema.js'
 import { describeS3 } from '../support/s3.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type TailedEvent, tailByPolling, tailByStream } from './event-tails.js'
-import { digestsOf, eventually, storedFiles } from './evidence.js'
+import { digestsOf, storedFiles } from './evidence.js'
 import { type Destination, send } from './four-ways.js'
 import { get } from './raw-tus.js'
 import { newS3Ground } from './s3-ground.js'
@@ -96,9 +97,9 @@ function wholeWay(newGround: () => Promise<Ground>): void {
     ])
     // Whoever awaits them sees it.
     tails.catch(() => {})
-  }, 60_000)
+  })
 
-  afterAll(() => ground.dispose(), 60_000)
+  afterAll(() => ground.dispose())
 
   async function take<T>(path: string): Promise<T> {
     const answer = await rest.send('GET', path)
@@ -130,8 +131,8 @@ function wholeWay(newGround: () => Promise<Ground>): void {
     )
     const packageIsReady = async () =>
       (await take<Package>(`/packages/${to.packageId}`)).counts.ready === files.length
-    await eventually(packageIsReady, 30_000)
-  }, 120_000)
+    await until(packageIsReady)
+  })
 
   test('no path is taken twice, and nothing is finalized before it is whole', async () => {
     const { packageId } = to
@@ -177,7 +178,7 @@ function wholeWay(newGround: () => Promise<Ground>): void {
   test('each content is stored once, however often it came', async () => {
     const distinct = new Set(files.map(({ digests }) => digests.sha256)).size
     expect(distinct).toBeLessThanOrEqual(44)
-    await eventually(async () => (await ground.storedCount()) === distinct)
+    await until(async () => (await ground.storedCount()) === distinct)
   })
 
   test('every file has the digests of its bytes, and gives them by its URL and by its content', async () => {
@@ -202,7 +203,7 @@ function wholeWay(newGround: () => Promise<Ground>): void {
       expect([byContent.status, byContent.headers.etag]).toEqual([200, `"${file.digests.sha256}"`])
       expect(byContent.body.equals(file.bytes)).toBe(true)
     }
-  }, 120_000)
+  })
 
   test('the manifest says so, in CBOR and in JSON, to the letter', async () => {
     const route = `/packages/${to.packageId}/manifest`
@@ -311,7 +312,7 @@ function wholeWay(newGround: () => Promise<Ground>): void {
       expect(authentications(physical)).toMatchObject({ MD5: file?.digests.md5, SHA1: file?.digests.sha1 })
       await expectPulled(urlOf(physical), file!.bytes)
     }
-  }, 120_000)
+  })
 
   test('deleted, its URLs are dead and nothing is stored but what is elsewhere as well', async () => {
     const beside = await rest.send('POST', '/files?filename=mine.bin', {}, LOGGER_BYTES)
@@ -327,13 +328,13 @@ function wholeWay(newGround: () => Promise<Ground>): void {
       const status = digests.sha256 === kept ? 200 : 404
       expect((await rest.send('HEAD', `/files/${digests.sha256}`)).status).toBe(status)
     }
-    await eventually(async () => (await ground.storedCount()) === 1)
+    await until(async () => (await ground.storedCount()) === 1)
     const last = await rest.send('GET', `/files/${kept}`)
     expect(last.body.equals(LOGGER_BYTES)).toBe(true)
     expect((await rest.send('DELETE', `/files/${kept}`)).status).toBe(204)
-    await eventually(async () => (await ground.storedCount()) === 0)
+    await until(async () => (await ground.storedCount()) === 0)
     expect((await rest.json('POST', '/packages', { name: END })).status).toBe(201)
-  }, 60_000)
+  })
 
   test('three readers from the first event on were told the same, each thing in its order', async () => {
     const [byCbor = [], byJson, byStream] = await tails
@@ -363,7 +364,7 @@ function wholeWay(newGround: () => Promise<Ground>): void {
       })
       expect(ready?.sequence).toBeLessThan(Number(ofPackage[1]?.sequence))
     }
-  }, 60_000)
+  })
 }
 
 function withCursor(path: string, cursor: string): string {

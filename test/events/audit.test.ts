@@ -30,7 +30,7 @@ describe('who did it', () => {
     for (const who of [ada, admin]) {
       keyIds.set(who.owner, (await who.get<{ key_id: string }>('/me')).key_id)
     }
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await keys?.close()

@@ -152,7 +152,7 @@ test('every reader sees every committed event of its scope once, all in one orde
     await Promise.all(instances.map((instance) => instance.close()))
     await database.drop()
   }
-}, 60_000)
+})
 
 function isOf(key: string, { owner }: { owner: string }): boolean {
   return key === 'admin' || owner === key

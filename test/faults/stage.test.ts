@@ -3,9 +3,9 @@
 import net from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { describeNginx } from '../deploy/describe-nginx.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { withConnection } from '../support/database.js'
 import { describeRadosgw } from '../support/s3.js'
+import { until } from '../support/until.js'
 import type { Drawn, Fault, Undo } from './faults/fault.js'
 import { randomFrom } from './random.js'
 import { FAULTS } from './schedule.js'
@@ -24,14 +24,14 @@ describeRadosgw('the stage of the fault suite', () => {
     beforeAll(async () => {
       stage = await startStage()
       line = await stage.newLine('cluster')
-    }, 90_000)
+    })
     afterEach(async () => {
       await stage.mend(30_000)
       for (const { url } of Object.values(stage.instances)) {
         expect([await statusOf(`${url}/healthz`), await statusOf(`${url}/readyz`)]).toEqual([200, 200])
       }
-    }, 60_000)
-    afterAll(() => stage.dispose(), 60_000)
+    })
+    afterAll(() => stage.dispose())
 
     /** Begins a fault of that kind whose draw `fits`. */
     function begin(kind: string, fits: (drawn: Drawn) => boolean = () => true): Promise<Undo> {
@@ -52,14 +52,14 @@ describeRadosgw('the stage of the fault suite', () => {
       expect(await statusOf(`${stage.cluster.url}/healthz`)).toBe(200)
       await undo()
       expect([typeof a.pid, a.isDown, a.outages.length, a.crashes]).toEqual(['number', false, 1, 0])
-    }, 30_000)
+    })
 
     test('a process that ends by itself is counted, and started again', async () => {
       const { b } = stage.instances
       process.kill(b.pid ?? 0, 'SIGKILL')
-      await eventually(async () => b.crashes === 1 && !b.isDown, 30_000)
+      await until(async () => b.crashes === 1 && !b.isDown)
       expect(await statusOf(`${b.url}/readyz`)).toBe(200)
-    }, 40_000)
+    })
 
     test('restart: the process ends in its own way, and comes back', async () => {
       const { b } = stage.instances
@@ -68,7 +68,7 @@ describeRadosgw('the stage of the fault suite', () => {
       await undo()
       expect(b.pid).not.toBe(before)
       expect(b.logs()).toContain('"signal":"SIGTERM"')
-    }, 40_000)
+    })
 
     test('freeze: the process is silent, and goes on', async () => {
       const { a } = stage.instances
@@ -162,9 +162,9 @@ describeRadosgw('the stage of the fault suite', () => {
       }
       const isDayAhead = ({ target, parameters }: Drawn) => target === 'disk' && parameters.seconds === 86_400
       const undo = await begin('clock-step', isDayAhead)
-      await eventually(async () => (await shiftHours()) === 24)
+      await until(async () => (await shiftHours()) === 24)
       await undo()
-      await eventually(async () => (await shiftHours()) === 0)
+      await until(async () => (await shiftHours()) === 0)
     })
 
     test('full-store: what does not fit is refused, until there is room', async () => {
@@ -173,7 +173,7 @@ describeRadosgw('the stage of the fault suite', () => {
       expect(await stage.storeDisk?.freeBytes()).toBe(0)
       expect((await upload('disk', MIB)).status).toBe(507)
       await undo()
-      await eventually(async () => (await upload('disk', MIB)).status === 201)
+      await until(async () => (await upload('disk', MIB)).status === 201)
     })
 
     test('full-database: nothing more is written, until there is room', async () => {
@@ -187,7 +187,7 @@ describeRadosgw('the stage of the fault suite', () => {
       await expect(write()).rejects.toThrow()
       await undo()
       await write()
-    }, 60_000)
+    })
 
     test('sweep-storm: sweeps beside the servers, and all come to their end', async () => {
       const outputs: string[] = []
@@ -202,7 +202,7 @@ describeRadosgw('the stage of the fault suite', () => {
       })
       await undo()
       expect(outputs).toEqual([expect.stringMatching(/^0 /), expect.stringMatching(/^0 /)])
-    }, 40_000)
+    })
 
     test('renewed, it has forgotten everything', async () => {
       expect((await upload('cluster', 10)).status).toBe(201)
@@ -215,7 +215,7 @@ describeRadosgw('the stage of the fault suite', () => {
       for (const { outages, crashes } of Object.values(stage.instances)) {
         expect([outages, crashes]).toEqual([[], 0])
       }
-    }, 60_000)
+    })
 
     test('every kind of fault has been tried above', () => {
       expect(FAULTS.map(({ kind }) => kind).filter((kind) => !begun.has(kind) && !canNot(kind))).toEqual([])

@@ -441,7 +441,7 @@ describeS3('RETRIEVAL_MODE=redirect on S3', () => {
   beforeAll(async () => {
     bucket = await createTestBucket()
     onS3 = await startServer({ env: { ...bucket.env(), RETRIEVAL_MODE: 'redirect' } })
-  }, 60_000)
+  })
   afterAll(async () => {
     await onS3.dispose()
     await bucket.drop()

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContentFacts } from '../../server/hooks/content-check.js'
 import { checksumsOf } from '../dialects/tus-client.js'
+import { PATIENCE_MS } from '../support/until.js'
 
 export function someFacts(changes: Partial<ContentFacts> = {}): ContentFacts {
   return {
@@ -19,11 +20,11 @@ export function someFacts(changes: Partial<ContentFacts> = {}): ContentFacts {
   }
 }
 
-/** Looks every 20 ms until there is something, or fails. */
+/** What there is, once there is something. @throws naming it when there is nothing after that time */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
-  seconds = 20,
+  seconds = PATIENCE_MS / 1000,
 ): Promise<T> {
   const deadline = performance.now() + seconds * 1000
   for (;;) {
@@ -48,6 +49,6 @@ export async function isRunning(pid: number): Promise<boolean> {
   return stat !== '' && !/\) [ZX] /.test(stat)
 }
 
-export async function untilGone(pid: number, seconds = 10): Promise<void> {
+export async function untilGone(pid: number, seconds?: number): Promise<void> {
   await eventually(`end of process ${pid}`, async () => ((await isRunning(pid)) ? undefined : true), seconds)
 }

@@ -112,7 +112,7 @@ describe('the bytes', () => {
     })()
     const file = path.join(folder, 'half')
     await expect(ask(`echo $$ > ${file}; cat > /dev/null; exit 0`, { content })).rejects.toBe(lost)
-    await untilGone(await pidIn(file), 1)
+    await untilGone(await pidIn(file), 5)
   })
 
   test('that never come do not hold up an answer', async () => {
@@ -201,7 +201,7 @@ describe('the end', () => {
       words: 'no',
     })
     expect(performance.now() - begin).toBeLessThan(5000)
-    await untilGone(await pidIn(file), 1)
+    await untilGone(await pidIn(file), 5)
   })
 
   test('is known before the beginning', async () => {

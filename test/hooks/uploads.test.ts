@@ -62,7 +62,7 @@ interface Place {
   scanner: Scanner
   tus: TusClient
   rest: RestClient
-  until(id: string, state: Report['state'], seconds?: number): Promise<Report>
+  until(id: string, state: Report['state']): Promise<Report>
   dispose(): Promise<void>
 }
 
@@ -75,15 +75,11 @@ async function newPlace(env: Record<string, string> = {}): Promise<Place> {
     scanner,
     tus,
     rest: new RestClient(server),
-    until: (id, state, seconds) =>
-      eventually(
-        `${state} upload`,
-        async () => {
-          const report = await tus.report(id)
-          return report.state === state ? report : undefined
-        },
-        seconds,
-      ),
+    until: (id, state) =>
+      eventually(`${state} upload`, async () => {
+        const report = await tus.report(id)
+        return report.state === state ? report : undefined
+      }),
     async dispose() {
       await scanner.release()
       await server.dispose()
@@ -281,7 +277,7 @@ describe('a check', () => {
     const id = await place.tus.begin(300 << 20, { filename: 'big.csv' })
     const body = Readable.from(Array(300).fill(chunk), { objectMode: false })
     expect((await place.tus.patch(id, 0, body, { 'Content-Length': 300 << 20 })).status).toBe(204)
-    const report = await place.until(id, 'ready', 20)
+    const report = await place.until(id, 'ready')
     const asked = await readFile(path.join(place.scanner.folder, 'asked'), 'utf8')
     // It has computed the same itself, or it would have refused.
     expect(asked).toContain(`${id} ${300 << 20} ${report.checksums?.sha256}\n`)
@@ -370,7 +366,7 @@ describe('a check on a server of its own', () => {
     } finally {
       await place.dispose()
     }
-  }, 60_000)
+  })
 
   test.concurrent('without an answer since there is no such command is asked again, later and later, till there is one', async () => {
     const scanner = await newScanner()
@@ -386,7 +382,7 @@ describe('a check on a server of its own', () => {
       expect(warnings(server)).toHaveLength(1)
       await eventually('second warning', () => warnings(server)[1])
       await writeFile(command, '#!/bin/sh\nexit 0\n', { mode: 0o755 })
-      await eventually('ready upload', async () => (await tus.report(id)).state === 'ready' || undefined, 15)
+      await eventually('ready upload', async () => (await tus.report(id)).state === 'ready' || undefined)
       const waits = warnings(server).map((line) => JSON.parse(line).retry_in_seconds)
       expect(waits).toEqual([5, 10])
       expect(warnings(server)[0]).toContain('not found')
@@ -394,7 +390,7 @@ describe('a check on a server of its own', () => {
       await server.dispose()
       await scanner.dispose()
     }
-  }, 60_000)
+  })
 
   test.concurrent('without an answer since the server was killed is asked again after the next start', async () => {
     const place = await newPlace()
@@ -415,7 +411,7 @@ describe('a check on a server of its own', () => {
     } finally {
       await place.dispose()
     }
-  }, 60_000)
+  })
 
   test.concurrent('without an answer since the server is stopped leaves no command behind, and is asked again after the next start', async () => {
     const place = await newPlace()
@@ -425,7 +421,7 @@ describe('a check on a server of its own', () => {
       const begin = performance.now()
       expect(await place.server.stop()).toBe(0)
       expect(performance.now() - begin).toBeLessThan(8000)
-      await untilGone(pid, 0.1)
+      await untilGone(pid, 2)
       const rows = await rowsOf<{ state: string }>(place.server, 'SELECT state FROM uploads WHERE id = $1', [
         id,
       ])
@@ -439,7 +435,7 @@ describe('a check on a server of its own', () => {
     } finally {
       await place.dispose()
     }
-  }, 60_000)
+  })
 
   test.concurrent('is one of four that run at once, and the others wait for their turn; a client waits for twenty seconds', async () => {
     const place = await newPlace()
@@ -469,7 +465,7 @@ describe('a check on a server of its own', () => {
     } finally {
       await place.dispose()
     }
-  }, 60_000)
+  })
 })
 
 describeS3('a check on S3', () => {

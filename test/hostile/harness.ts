@@ -93,7 +93,7 @@ export function hostileGround(options: GroundOptions | (() => Promise<GroundOpti
     pid = server.pid
     reader = await StateReader.open(server)
     before = await settled(reader)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     try {

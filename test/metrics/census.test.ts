@@ -13,7 +13,7 @@ beforeAll(async () => {
   test_ = await createTestDatabase()
   database = await openDatabase(test_.databaseUrl)
   census = new Census(database.prisma)
-}, 60_000)
+})
 
 afterAll(async () => {
   await database?.close()

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { parse, stringify } from 'yaml'
 import { RestClient } from '../dialects/rest-client.js'
 import { readProjectFile, shellBlocksOf } from '../docs/shell-blocks.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { METRICS_TOKEN } from '../support/metrics-text.js'
 import { describePrometheus, type Prometheus, run, startPrometheus } from '../support/prometheus.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { dashboardExpressions } from './dashboard.js'
 
 /** Panels that have something to show of any server that was given files; the others wait for trouble, S3 or webhooks. */
@@ -71,7 +71,7 @@ describePrometheus('a real Prometheus', () => {
       'alerts.yml': rulesAtOnce(),
       token: METRICS_TOKEN,
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await prometheus?.stop()
@@ -105,13 +105,13 @@ describePrometheus('a real Prometheus', () => {
     const expressions = dashboardExpressions()
     const empty = new Set<string>()
     for (const { panel, expr } of expressions) {
-      if (ALWAYS_FULL.includes(panel)) await eventually(() => isFilled(expr)).catch(() => empty.add(expr))
+      if (ALWAYS_FULL.includes(panel)) await until(() => isFilled(expr)).catch(() => empty.add(expr))
       else await prometheus.query(expr)
     }
     expect([...empty]).toEqual([])
     const panels = new Set(expressions.map(({ panel }) => panel))
     expect(ALWAYS_FULL.filter((panel) => !panels.has(panel))).toEqual([])
-  }, 60_000)
+  })
 
   test('what it keeps is what was done', async () => {
     const [files] = await prometheus.query(
@@ -125,10 +125,10 @@ describePrometheus('a real Prometheus', () => {
   test('all is quiet, and an alert comes when the server is gone, and goes when it is back', async () => {
     // Of room and of the pace at which it goes, the machine of a test says nothing.
     const firing = async () => (await prometheus.firing()).filter((name) => !name.startsWith('AntipastoDisk'))
-    await eventually(async () => (await firing()).length === 0)
+    await until(async () => (await firing()).length === 0)
     await server.kill()
-    await eventually(async () => (await firing()).includes('AntipastoDown'))
+    await until(async () => (await firing()).includes('AntipastoDown'))
     await server.restart()
-    await eventually(async () => !(await firing()).includes('AntipastoDown'))
-  }, 60_000)
+    await until(async () => !(await firing()).includes('AntipastoDown'))
+  })
 })

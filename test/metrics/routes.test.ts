@@ -61,7 +61,7 @@ describe('of a real server', () => {
         RATE_LIMIT_ADDRESS: '20/1h',
       },
     })
-  }, 60_000)
+  })
   afterAll(async () => server?.dispose())
 
   const authorization = { Authorization: `Bearer ${METRICS_TOKEN}` }

@@ -3,11 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { RestClient } from '../dialects/rest-client.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { type RawTus, rawTus } from '../end-to-end/raw-tus.js'
 import { withConnection } from '../support/database.js'
 import { METRICS_TOKEN, type Sample, samplesOf, scrape, sumOf } from '../support/metrics-text.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Receiver, startReceiver } from '../webhooks/receiver.js'
 
 const MIB = 1024 * 1024
@@ -30,7 +30,7 @@ beforeAll(async () => {
   })
   client = new RestClient(server)
   tus = rawTus(server)
-}, 60_000)
+})
 
 afterAll(async () => {
   await server?.dispose()
@@ -42,17 +42,17 @@ function grown(before: Sample[], after: Sample[], name: string, labels: Record<s
   return sumOf(after, `antipasto_${name}`, labels) - (sumOf(before, `antipasto_${name}`, labels) || 0)
 }
 
-/** The growth while `act` runs. A request is counted when its connection has its answer: so `until` is waited for. */
+/** The growth while `act` runs. A request is counted when its connection has its answer: so `counted` is waited for. */
 async function during(
   act: () => Promise<unknown>,
-  until: readonly [name: string, labels?: Record<string, string>],
+  counted: readonly [name: string, labels?: Record<string, string>],
 ): Promise<(name: string, labels?: Record<string, string>) => number> {
   const before = await scrape(server.url)
   await act()
   let after = before
-  await eventually(async () => {
+  await until(async () => {
     after = await scrape(server.url)
-    return grown(before, after, ...until) > 0
+    return grown(before, after, ...counted) > 0
   })
   return (name, labels = {}) => grown(before, after, name, labels)
 }
@@ -104,7 +104,7 @@ test('bytes are seen while they come, and a body that is cut counts what was kep
   const patch = tus.startPatch(id, 0, 8 * MIB)
   await patch.write(Buffer.alloc(2 * MIB))
   let running = before
-  await eventually(async () => {
+  await until(async () => {
     running = await scrape(server.url)
     return grown(before, running, 'http_received_bytes_total') >= 2 * MIB
   })
@@ -113,7 +113,7 @@ test('bytes are seen while they come, and a body that is cut counts what was kep
   // The scrape itself is one.
   expect(sumOf(running, 'antipasto_http_requests_in_flight')).toBe(2)
   patch.cut()
-  await eventually(async () => {
+  await until(async () => {
     const after = await scrape(server.url)
     return (
       grown(before, after, 'uploads_acknowledged_bytes_total') === 2 * MIB &&
@@ -128,14 +128,14 @@ test('a newer request that takes an upload over', async () => {
   const id = await tus.create(4 * MIB)
   const older = tus.startPatch(id, 0, 4 * MIB)
   await older.write(Buffer.alloc(MIB))
-  await eventually(async () => sumOf(await scrape(server.url), 'antipasto_leases_held') === 1)
+  await until(async () => sumOf(await scrape(server.url), 'antipasto_leases_held') === 1)
   const by = await during(async () => {
     const offset = await tus.offset(id)
     expect(offset).toBe(MIB)
     await older.answer
     const held = tus.startPatch(id, offset, 3 * MIB)
     await held.write(Buffer.alloc(MIB))
-    await eventually(async () => sumOf(await scrape(server.url), 'antipasto_leases_held') === 1)
+    await until(async () => sumOf(await scrape(server.url), 'antipasto_leases_held') === 1)
     const newest = tus.startPatch(id, offset, 3 * MIB)
     await newest.write(Buffer.alloc(1))
     await held.answer
@@ -176,7 +176,7 @@ test('a file that is not what it was declared to be', async () => {
 })
 
 test('what is stored, by the database', async () => {
-  await eventually(async () => {
+  await until(async () => {
     const samples = await scrape(server.url)
     const files = sumOf(samples, 'antipasto_stored_files')
     const state = (name: string) => sumOf(samples, 'antipasto_uploads', { state: name })
@@ -197,7 +197,7 @@ test('sweeps, and what they did', async () => {
   const nowSeconds = Date.now() / 1000
   const by = await during(async () => {}, ['sweep_actions_total', { action: 'expired' }])
   expect(by('sweep_actions_total', { action: 'expired' })).toBe(2)
-  await eventually(async () => {
+  await until(async () => {
     const samples = await scrape(server.url)
     return sumOf(samples, 'antipasto_sweep_last_success_timestamp_seconds') >= nowSeconds
   })
@@ -222,7 +222,7 @@ test('webhooks that were delivered, and how late readers of events are', async (
   expect(by('event_lag_seconds_count')).toBeGreaterThan(0)
   expect(by('event_lag_seconds_sum')).toBeLessThan(5)
   stream.abort()
-}, 30_000)
+})
 
 test('the process, and no gauge of the loop that a second reader would spoil', async () => {
   const samples = await scrape(server.url)
@@ -242,7 +242,7 @@ describe('without a database', () => {
     await admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`)
     try {
       let samples: Sample[] = []
-      await eventually(async () => {
+      await until(async () => {
         samples = await scrape(server.url)
         return sumOf(samples, 'antipasto_database_up') === 0
       })
@@ -252,8 +252,8 @@ describe('without a database', () => {
     } finally {
       await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     }
-    await eventually(async () => sumOf(await scrape(server.url), 'antipasto_database_up') === 1)
-  }, 30_000)
+    await until(async () => sumOf(await scrape(server.url), 'antipasto_database_up') === 1)
+  })
 })
 
 test('the reader of these tests refuses what is no sample', () => {

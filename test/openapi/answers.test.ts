@@ -20,7 +20,7 @@ describe('real answers', () => {
     iam = await startIam()
     server = await startServer({ env: { WEBHOOK_PRIVATE_ADDRESSES: 'true', METRICS_TOKEN, ...iam.env } })
     ground = await prepare(send)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await server?.dispose()

@@ -9,7 +9,7 @@ let server: TestServer
 
 beforeAll(async () => {
   server = await startServer()
-}, 60_000)
+})
 
 afterAll(async () => server?.dispose())
 
@@ -80,7 +80,7 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
   beforeAll(async () => {
     if (chromiumPath === undefined) throw new Error('REQUIRE_BROWSER is set, and there is no Chromium.')
     browser = await launchChromium(chromiumPath)
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 
@@ -108,12 +108,12 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
     }
     await expect(page.locator('.errors-wrapper').count()).resolves.toBe(0)
     expect(watched.troubles).toEqual([])
-  }, 120_000)
+  })
 
   test('is the same with a slash at its end', async () => {
     await openPage('/docs/')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 
   test('lets a pasted key be tried', async () => {
     const page = await openPage('/docs')
@@ -132,5 +132,5 @@ describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH
     await expect(block.locator('.live-responses-table').textContent()).resolves.toContain('upload_url')
     expect(watched.requests).toContain('POST /uploads')
     expect(watched.troubles).toEqual([])
-  }, 60_000)
+  })
 })

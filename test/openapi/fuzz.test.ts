@@ -53,7 +53,7 @@ describe('openapi.json is kept to, whatever is asked', () => {
     await make.close()
     seeds = new Seeds(server.url, keys.owner)
     await seeds.renew()
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await server?.dispose()

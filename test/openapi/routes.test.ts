@@ -70,7 +70,7 @@ describe('the routes of the app', () => {
       publicUrl: () => 'http://localhost',
     })
     routes = routesOf(service.app.router)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await service?.close()
@@ -101,7 +101,7 @@ describe('a method that a path does not have', () => {
 
   beforeAll(async () => {
     server = await startServer()
-  }, 60_000)
+  })
 
   afterAll(async () => server?.dispose())
 

@@ -28,7 +28,7 @@ test('it is tried until it is there; each reason is told once, and the end', asy
   expect(found).toBe('found')
   expect(lines.map(({ reason }) => reason)).toEqual(['a', 'b', undefined])
   expect(lines.at(-1)?.msg).toMatch(/it is there/)
-}, 10_000)
+})
 
 test('what will not come by itself fails at once, as it is', async () => {
   const failures = [

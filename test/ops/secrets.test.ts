@@ -13,7 +13,7 @@ let server: TestServer
 beforeAll(async () => {
   iam = await startIam()
   server = await startServer({ env: { ...iam.env, LOG_LEVEL: 'trace', TRUST_PROXY: '1' } })
-}, 60_000)
+})
 
 afterAll(async () => {
   await server?.dispose()
@@ -102,7 +102,7 @@ test('No secret is in it, whatever became of the request', async () => {
     // The parser's error had them as numbers.
     expect(log).not.toContain(Buffer.from(secret).join(','))
   }
-}, 60_000)
+})
 
 /** What an answer shows once and never again. */
 function secretIn(answer: Answer): string[] {

@@ -17,6 +17,7 @@ import { emlRoutes, packageEmlRoutes } from '../../server/packages/eml-routes.js
 import { problemHandler } from '../../server/problem.js'
 import { randomId, randomToken } from '../../server/uploads/random.js'
 import { createTestDatabase, type TestDatabase, withConnection } from '../support/database.js'
+import { until } from '../support/until.js'
 import { findAll, parseXml, schemaProblems } from './eml-schema.js'
 
 const LAKE = new Uint8Array(readFileSync(new URL('../../../test/packages/eml/lake.xml', import.meta.url)))
@@ -423,19 +424,6 @@ describe('POST /eml', () => {
     expect(refused.headers.get('retry-after')).toBe('5')
     await expectProblem(refused, 503, 'UNAVAILABLE', 'again in a moment')
     for (const socket of idle) socket.destroy()
-    await eventually(async () => expect((await send(path)).status).toBe(200))
+    await until(async () => (await send(path)).status === 200)
   })
 })
-
-/** Until it holds, for five seconds. */
-async function eventually(check: () => Promise<void>): Promise<void> {
-  const end = performance.now() + 5_000
-  for (;;) {
-    try {
-      return await check()
-    } catch (error) {
-      if (performance.now() > end) throw error
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-}

@@ -179,7 +179,7 @@ describe('on the running server', () => {
 
   beforeAll(async () => {
     running = await startServer()
-  }, 60_000)
+  })
   afterAll(() => running.dispose())
 
   test('the page is compressed, and answers of the API are not', async () => {

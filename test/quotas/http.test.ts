@@ -24,7 +24,7 @@ beforeAll(async () => {
   })
   keys = await keysOf(server)
   ada = await keys.make('ada')
-}, 60_000)
+})
 
 afterAll(async () => {
   await keys?.close()

@@ -11,6 +11,7 @@ import {
   withMoreBytes,
 } from '../../server/quotas/quota.js'
 import { openPackageInstance, type PackageInstance } from '../packages/ground.js'
+import { until } from '../support/until.js'
 import {
   aBody,
   aFile,
@@ -229,7 +230,7 @@ describe('an upload that doesn’t say how long it is', () => {
     const { offsetBytes } = await intake.settled(upload.id, 'ada')
     expect(Number(offsetBytes)).toBeLessThanOrEqual(20 * 1024 * 1024)
     expect((await usageOf('ada')).bytes).toBe(Number(offsetBytes))
-  }, 60_000)
+  })
 
   test('and comes in one request, leaves nothing', async () => {
     const { intake, quotas } = await open({ bytes: BIG })
@@ -370,14 +371,6 @@ describe('a file that is put together from parts', () => {
 /** A part that was put into another file in between. */
 function throwUnlessGone(error: unknown): void {
   if (!isAppError(error, 'GONE')) throw error
-}
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error('It has not come to that in 10 s.')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
 }
 
 test('without limits nobody is refused', async () => {

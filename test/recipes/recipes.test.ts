@@ -9,9 +9,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Report } from '../../server/uploads/report.js'
 import { bodyOf, RestClient } from '../dialects/rest-client.js'
 import { type CuttingProxy, startCuttingProxy } from '../end-to-end/cutting-proxy.js'
-import { digestsOf, eventually } from '../end-to-end/evidence.js'
+import { digestsOf } from '../end-to-end/evidence.js'
 import { get } from '../end-to-end/raw-tus.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { startAnswerThief } from './answer-thief.js'
 import { describeRecipe, RECIPES } from './interpreters.js'
 import { type Lake, newLake } from './lake.js'
@@ -42,7 +43,7 @@ beforeAll(async () => {
   server = await startServer({ env: { PUBLIC_URL: proxy.url } })
   proxy.forwardTo(server.url)
   rest = new RestClient(server)
-}, 60_000)
+})
 
 afterAll(async () => {
   await proxy.close()
@@ -196,7 +197,7 @@ for (const recipe of RECIPES) {
         const running = start(everything(label))
         await during(running, proxy.stallAfter(12 * MEBIBYTE))
         // A chunk has been acknowledged: from there on it must go on.
-        await eventually(async () =>
+        await until(async () =>
           (await uploadsOf(label)).some(
             ({ filename, offset }) => filename === 'orthophoto.tif' && offset > 0,
           ),

@@ -176,7 +176,7 @@ describe('with something of another owner', () => {
     admin = await keys.make('the-admin', ['admin'])
     ground = await prepare((request) => person(mine).send(request))
     await person(mine).share(ground.open, 'first-group', 'write')
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await keys?.close()
@@ -359,7 +359,7 @@ describe('somebody without a credential', () => {
     const owner = await keys.make('first-owner')
     ground = await prepare((request) => owner.send(request))
     nobody = new Person(server.url, 'anonymous', null)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await keys?.close()
@@ -401,7 +401,7 @@ describe('a key with one scope', () => {
     // There are uploads of the same owner: it isn't for want of them that it is refused.
     const all = await keys.make('somebody', EVERYTHING)
     await all.put('/files?filename=a.csv', 'a')
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await keys?.close()

@@ -31,7 +31,7 @@ beforeAll(async () => {
     stranger: await keys.make('the-stranger', EVERYTHING, { groups: ['strangers'] }),
     admin: await keys.make('the-admin', ['admin']),
   }
-}, 60_000)
+})
 
 afterAll(async () => {
   await keys?.close()

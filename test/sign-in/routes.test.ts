@@ -16,7 +16,7 @@ describe('with an IAM', () => {
   beforeAll(async () => {
     iam = await startIam()
     server = await startServer({ env: { ...iam.env, PUBLIC_URL } })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await server?.dispose()
@@ -95,7 +95,7 @@ describe('without an IAM', () => {
 
   beforeAll(async () => {
     server = await startServer()
-  }, 60_000)
+  })
 
   afterAll(async () => server?.dispose())
 

@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { describe, test } from '@jest/globals'
 import { findFreePort } from './free-port.js'
 
-const WAIT_MS = 30_000
+const WAIT_MS = 60_000
 
 export interface Series {
   readonly metric: Readonly<Record<string, string>>

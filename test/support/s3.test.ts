@@ -38,7 +38,7 @@ describeS3("a test's bucket", () => {
 describeRadosgw('a gateway of its own', () => {
   let server: Radosgw | undefined
 
-  afterEach(async () => server?.stop(), 30_000)
+  afterEach(async () => server?.stop())
 
   test('is killed and started again on its port with what it had stored', async () => {
     server = await startRadosgw()
@@ -54,5 +54,5 @@ describeRadosgw('a gateway of its own', () => {
     bucket = undefined
     await server.stop()
     await expect(fetch(server.endpoint)).rejects.toThrow('fetch failed')
-  }, 60_000)
+  })
 })

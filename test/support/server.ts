@@ -46,7 +46,7 @@ export interface TestServer {
 
 const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url))
 const KEY = 'test-key-0123456789abcdef'
-const READY_TIMEOUT_MILLISECONDS = 30_000
+const READY_TIMEOUT_MILLISECONDS = 60_000
 
 /** Starts a server and returns when it is ready; throws with its log when it doesn't become so. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {

@@ -317,7 +317,7 @@ describe('beside a running server', () => {
       await Promise.all(busy)
     }
     expect((await reconcile()).summary.standing).toBe(0)
-  }, 60_000)
+  })
 })
 
 describe('the command', () => {

@@ -29,7 +29,7 @@ export interface Collector {
   close(): Promise<void>
 }
 
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 
 /** @param answers false: it takes requests and says nothing */
 export async function startCollector({ answers = true } = {}): Promise<Collector> {

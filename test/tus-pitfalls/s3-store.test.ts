@@ -8,12 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { bytesFrom, eventually, expectWhole, reportWhen } from '../end-to-end/evidence.js'
+import { bytesFrom, expectWhole, reportWhen } from '../end-to-end/evidence.js'
 import { get, problemCode, type RawTus, rawTus } from '../end-to-end/raw-tus.js'
 import { expectUnavailable, newS3Ground, PART_BYTES, type S3Ground } from '../end-to-end/s3-ground.js'
 import { describeS3 } from '../support/s3.js'
 import { fails } from '../support/s3-faults.js'
 import type { TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 
 const MIB = 1024 * 1024
 const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url))
@@ -29,7 +30,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     temporaryFolder = await mkdtemp(path.join(tmpdir(), 'antipasto-temporary-'))
     server = await ground.startInstance({ TMPDIR: temporaryFolder })
     tus = rawTus(server)
-  }, 60_000)
+  })
 
   beforeEach(async () => {
     ground.proxy.reset()
@@ -39,7 +40,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
   afterAll(async () => {
     await ground.dispose()
     await rm(temporaryFolder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   const storedOf = async (id: string) => (await ground.stored()).filter((line) => line.includes(id))
   const partsOf = async (id: string) =>
@@ -62,7 +63,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     ground.proxy.reset()
     expect((await tus.patch(id, offset, source.subarray(offset)))?.status).toBe(204)
     await expectWhole(tus, id, source)
-  }, 60_000)
+  })
 
   test('"Part 1 fails, the tail lands in `.part`": nothing counts, and the right bytes follow', async () => {
     const source = bytesFrom(2, 2 * PART_BYTES)
@@ -76,7 +77,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     ground.proxy.reset()
     expect((await tus.patch(id, 0, source))?.status).toBe(204)
     await expectWhole(tus, id, source)
-  }, 60_000)
+  })
 
   test('"`.part` is deleted *before* its bytes are stored again": a crash then finds them', async () => {
     const source = bytesFrom(3, PART_BYTES + MIB)
@@ -100,7 +101,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     expect((await tus.patch(id, 3 * MIB, source.subarray(3 * MIB)))?.status).toBe(204)
     await expectWhole(tus, id, source)
     await ground.expectNothingLeftAfterDeletion(tus, id)
-  }, 60_000)
+  })
 
   test('"Each PATCH smaller than 5 MiB downloads and uploads the whole tail again": a small one costs its own size', async () => {
     const source = bytesFrom(4, 12 * MIB)
@@ -206,7 +207,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     const peakKib = Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1])
     expect(peakKib * 1024).toBeLessThan(400_000_000)
     await expectWhole(tus, id, source)
-  }, 60_000)
+  })
 
   test('"Default cache is an unbounded Map, stale across instances": each instance knows what the other has taken', async () => {
     const source = bytesFrom(10, 3 * MIB)
@@ -247,12 +248,12 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
     })
     // The server's own sweep may have come first, and still be at it.
     await reportWhen(tus, expired, ({ state }) => state === 'expired')
-    await eventually(async () => !(await ground.stored()).some((line) => line.includes(expired)))
+    await until(async () => !(await ground.stored()).some((line) => line.includes(expired)))
     const stored = await ground.stored()
     expect(await partsOf(alive)).toHaveLength(1)
     for (const key of strangers) expect(stored).toContain(`multipart ${key} 1`)
     expect((await tus.patch(alive, source.byteLength, bytesFrom(12, PART_BYTES - 1)))?.status).toBe(204)
-  }, 60_000)
+  })
 
   test('"8 MiB parts; a client that sends 8 MiB chunks ends at 78 GiB": parts follow the declared size, not the chunks', async () => {
     const source = bytesFrom(13, 40 * MIB)
@@ -269,7 +270,7 @@ describeS3('what stock @tus/s3-store gets wrong', () => {
       expect(Math.ceil(sizeBytes / partBytes)).toBeLessThan(10_000)
       await ground.expectNothingLeftAfterDeletion(tus, id)
     }
-  }, 60_000)
+  })
 
   test('"Newer SDKs add CRC32 by default": none is sent unless S3_CHECKSUMS says so', async () => {
     const source = bytesFrom(14, PART_BYTES + MIB)

@@ -1,10 +1,10 @@
 // What must be true of records, store and events when nothing is under way, whatever happened before. And stores in trouble.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 import pg from 'pg'
 import type { Store } from '../../server/storage/store.js'
 import type { UploadState } from '../../server/uploads/upload.js'
+import { until } from '../support/until.js'
 import type { Ground } from './parts.js'
 
 /** The events of an upload in the order in which they were written, without `upload.` and `.v1`. */
@@ -21,15 +21,6 @@ export async function stateOf(ground: Ground, uploadId: string): Promise<UploadS
     uploadId,
   ])
   return rows[0]?.state ?? null
-}
-
-/** Waits until `isTrue`, at most 10 s. */
-export async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error('It did not come true within 10 s.')
-    await sleep(20)
-  }
 }
 
 export async function untilState(ground: Ground, uploadId: string, state: UploadState): Promise<void> {

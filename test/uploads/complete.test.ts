@@ -13,7 +13,8 @@ import type { Upload, UploadDescription } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
 import { createTestBucket, describeS3, type TestBucket } from '../support/s3.js'
-import { clear, eventsOf, expectInOrder, stateOf, until, untilState } from './aftermath.js'
+import { until } from '../support/until.js'
+import { clear, eventsOf, expectInOrder, stateOf, untilState } from './aftermath.js'
 import {
   aBody,
   aFile,

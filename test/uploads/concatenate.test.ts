@@ -11,6 +11,7 @@ import { randomId, randomToken } from '../../server/uploads/random.js'
 import type { UploadDescription } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
+import { until } from '../support/until.js'
 import {
   changedStore,
   clear,
@@ -18,7 +19,6 @@ import {
   expectInOrder,
   holdRows,
   stateOf,
-  until,
   untilState,
   untilWaiting,
 } from './aftermath.js'

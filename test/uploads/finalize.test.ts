@@ -13,6 +13,7 @@ import { randomId } from '../../server/uploads/random.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
+import { valueWhen } from '../support/until.js'
 import { aFile, type Ground, type Instance, insertUpload, newGround, openInstance } from './parts.js'
 
 const bytes = someBytes(300_000)
@@ -90,15 +91,17 @@ async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> 
 
 const stateOf = async (id: string) => (await here.records.get(id, EVERYONE)).state
 
-async function until(id: string, state: Upload['state'], seconds = 5): Promise<Upload> {
-  for (let waited = 0; waited < seconds * 1000 && (await stateOf(id)) !== state; waited += 20) await sleep(20)
-  const upload = await here.records.get(id, EVERYONE)
+async function untilState(id: string, state: Upload['state']): Promise<Upload> {
+  const upload = await valueWhen(
+    () => here.records.get(id, EVERYONE),
+    (now) => now.state === state,
+  )
   expect(upload.state).toBe(state)
   return upload
 }
 
 async function expectReady(id: string): Promise<void> {
-  const upload = await until(id, 'ready')
+  const upload = await untilState(id, 'ready')
   expect(upload).toMatchObject({ ...digests, offsetBytes: BigInt(bytes.length), isHeld: false })
   const found = await here.records.findByRetrievalToken(upload.retrievalToken ?? '')
   const object = await collect(here.store.readObject(found?.objectKey ?? '', { start: 0, end: bytes.length }))
@@ -222,7 +225,7 @@ describe('what does not fit', () => {
     async (knowsDigests) => {
       const id = await interrupted({ knowsDigests, declared: { sha1: '0'.repeat(40) } })
       await here.finalizer.resume(id)
-      const upload = await until(id, 'failed')
+      const upload = await untilState(id, 'failed')
       expect(upload).toMatchObject({
         errorCode: 'HASH_MISMATCH',
         ...digests,
@@ -242,7 +245,7 @@ describe('what does not fit', () => {
       const id = await interrupted({ knowsDigests })
       await here.store.deleteTemporary(id)
       await here.finalizer.resume(id)
-      expect(await until(id, 'failed')).toMatchObject({
+      expect(await untilState(id, 'failed')).toMatchObject({
         errorCode: 'INTERNAL',
         errorDetail: expect.stringContaining('lost bytes'),
       })
@@ -254,7 +257,7 @@ describe('what does not fit', () => {
     await here.store.deleteTemporary(id)
     await here.store.createTemporary(id)
     await here.finalizer.resume(id)
-    expect((await until(id, 'failed')).errorCode).toBe('INTERNAL')
+    expect((await untilState(id, 'failed')).errorCode).toBe('INTERNAL')
   })
 
   test.each([true, false])(
@@ -285,7 +288,7 @@ describe('a store that is away for a while', () => {
     expect(await here.records.get(id, EVERYONE)).toMatchObject({ state: 'finalizing', isHeld: false })
     await rm(objects(), { recursive: true, force: true })
     await rename(`${objects()}-away`, objects())
-    await until(id, 'ready', 8)
+    await untilState(id, 'ready')
     await expectReady(id)
   })
 

@@ -86,4 +86,4 @@ test('a client waits ten seconds for a store in trouble, and no longer; the dele
   expect(await rowsLeft()).toHaveLength(1)
   answer()
   while ((await rowsLeft()).length > 0) await new Promise((resolve) => setTimeout(resolve, 20))
-}, 30_000)
+})

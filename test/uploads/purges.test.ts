@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { pino } from 'pino'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { Purges } from '../../server/uploads/purges.js'
-import { clear, expectInOrder, until } from './aftermath.js'
+import { until } from '../support/until.js'
+import { clear, expectInOrder } from './aftermath.js'
 import { aBody, aFile, type Ground, type Instance, newGround, openInstance, uploaderNamed } from './parts.js'
 
 let ground: Ground

@@ -17,9 +17,9 @@ import {
   stored,
   TusClient,
 } from '../dialects/tus-client.js'
-import { eventually } from '../end-to-end/evidence.js'
 import { rawTus } from '../end-to-end/raw-tus.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 
 let server: TestServer
 let tus: TusClient
@@ -191,7 +191,7 @@ describe('what is deleted so that it can be restored', () => {
     expect((await raw.patch(id, 0, someBytes(1000)))?.status).toBe(204)
     const running = raw.startPatch(id, 1000, 9_999_000)
     await running.write(someBytes(500_000))
-    await eventually(
+    await until(
       async () => (await rowsOf(server, 'SELECT 1 FROM uploads WHERE lease_holder IS NOT NULL')).length > 0,
     )
     expect(await undone(id)).toMatchObject({ state: 'canceled', offset: 1000 })
@@ -216,7 +216,7 @@ describe('what is deleted so that it can be restored', () => {
   test('is freed by itself when its time is over: nothing is left but its report, which says so', async () => {
     const ready = await tus.put(bytes)
     await undone(ready.id, 1)
-    await eventually(async () => (await stored(server)).objects.length === 0)
+    await until(async () => (await stored(server)).objects.length === 0)
     await expectNothingLeft(ready.id)
     expect(await tus.report(ready.id)).toMatchObject({ state: 'deleted', restorable_until: null })
     expectProblem(await restore(ready.id), 410, 'GONE')
@@ -227,7 +227,7 @@ describe('what is deleted so that it can be restored', () => {
     const id = await tus.begin(1000)
     expect((await tus.patch(id, 0, someBytes(10))).status).toBe(204)
     await undone(id, 1)
-    await eventually(async () => (await stored(server)).tmp.length === 0)
+    await until(async () => (await stored(server)).tmp.length === 0)
     await expectNothingLeft(id)
     expectProblem(await restore(id), 410, 'GONE')
     expect((await eventsOf(server, id)).at(-1)).toBe('upload.canceled.v1')
@@ -473,7 +473,7 @@ describe('in a package', () => {
     expect(JSON.parse((await asked()).body.toString()).state).toBe('open')
     expect(reportIn(await restore(id))).toMatchObject({ state: 'ready', package_id: packageId })
     await undone(id, 1)
-    await eventually(async () => (await asked()).status === 410)
+    await until(async () => (await asked()).status === 410)
     expectProblem(await restore(id), 410, 'GONE')
   })
 
@@ -511,7 +511,7 @@ test('it counts in the quota until it is freed, so that it fits when it comes ba
     expectProblem(refused, 403, 'QUOTA_EXCEEDED')
     expect((await client.send('POST', `/uploads/${id}/restore`, plain)).status).toBe(200)
     expect((await client.send('DELETE', `/uploads/${id}?undo_seconds=1`, plain)).status).toBe(200)
-    await eventually(async () => (await client.create({ sizeBytes: 200 })).status === 201)
+    await until(async () => (await client.create({ sizeBytes: 200 })).status === 201)
   } finally {
     await small.dispose()
   }

@@ -11,7 +11,8 @@ import { randomId } from '../../server/uploads/random.js'
 import type { UploadDescription } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
-import { changedStore, clear, eventsOf, expectInOrder, stateOf, until, untilState } from './aftermath.js'
+import { until } from '../support/until.js'
+import { changedStore, clear, eventsOf, expectInOrder, stateOf, untilState } from './aftermath.js'
 import {
   aBody,
   aFile,

@@ -36,7 +36,7 @@ describeInChromium('CORS', (browser) => {
       startServer({ env: { CORS_ORIGINS: `https://data.example.org, ${listed.origin}` } }),
       startServer({ env: { CORS_ORIGINS: '*' } }),
     ])
-  }, 60_000)
+  })
 
   afterEach(async () => witness?.context.close())
 

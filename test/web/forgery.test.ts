@@ -33,7 +33,7 @@ describeInChromium('another site', (browser) => {
     )
     uploadId = bodyOf<{ upload_id: string }>(put).upload_id
     packageId = bodyOf<{ id: string }>(await client.json('POST', '/packages', { name: 'mine' })).id
-  }, 60_000)
+  })
 
   afterEach(async () => witness?.context.close())
 
@@ -120,7 +120,7 @@ describeInChromium('another site', (browser) => {
     }
     expect(await holdings(server)).toEqual(before)
     expect(await witness.context.cookies()).toEqual([])
-  }, 60_000)
+  })
 
   test('gets its preflights refused for what would need leave', async () => {
     const page = await signInAndStray()

@@ -77,7 +77,7 @@ export function describeInChromium(name: string, tests: (browser: () => Browser)
     beforeAll(async () => {
       if (chromiumPath === undefined) throw new Error('REQUIRE_BROWSER is set, and there is no Chromium.')
       browser = await launchChromium(chromiumPath)
-    }, 60_000)
+    })
     afterAll(async () => browser?.close())
     tests(() => {
       if (browser === undefined) throw new Error('The browser is not started yet.')

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const { retrieval_url, file_id } = bodyOf<{ retrieval_url: string; file_id: string }>(put)
   retrievalPath = new URL(retrieval_url).pathname
   contentPath = `/files/${file_id}`
-}, 60_000)
+})
 
 afterAll(async () => {
   await Promise.all([server?.dispose(), secure?.dispose()])
@@ -304,7 +304,7 @@ describe('RETRIEVAL_URL', () => {
     const url = new URL(bodyOf<{ retrieval_url: string }>(put).retrieval_url)
     path = url.pathname
     origin = url.origin
-  }, 60_000)
+  })
 
   afterAll(async () => split?.dispose())
 
@@ -388,5 +388,5 @@ describe('RETRIEVAL_URL', () => {
     } finally {
       await one.dispose()
     }
-  }, 60_000)
+  })
 })

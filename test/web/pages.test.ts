@@ -36,7 +36,7 @@ describeInChromium('the pages', (browser) => {
       expect(put.body.toString()).toContain('retrieval_url')
       expect(bodyOf<{ file_id: string }>(put).file_id).toMatch(/^[0-9a-f]{64}$/)
     }
-  }, 60_000)
+  })
 
   afterEach(async () => watched?.close())
 

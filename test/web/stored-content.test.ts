@@ -127,7 +127,7 @@ describeInChromium('what is stored', (browser) => {
     splitEnv.RETRIEVAL_URL = split.url
     await split.restart()
     for (const server of [joined, split]) urlsAt.set(server, await store(server))
-  }, 90_000)
+  })
 
   afterEach(async () => {
     await witness?.context.close()
@@ -222,7 +222,7 @@ describeInChromium('what is stored', (browser) => {
 
     test('runs in no page of another site', async () => {
       await tryEverythingAt(`${attacker.origin}/`, serverOf())
-    }, 60_000)
+    })
 
     test.each(['/', '/docs'])(
       'runs not even in %s, if somebody got a foot into it',

@@ -32,4 +32,4 @@ test.each([['antipasto.ts'], ['send.ts'], ['send-parallel.ts'], ['blob-source.ts
 test('the check sees modules of Node', async () => {
   const { modules } = await bundle('node/local-file.ts')
   expect(modules.filter((module) => /^node:|__vite-browser-external/.test(module))).not.toEqual([])
-}, 60_000)
+})

@@ -52,7 +52,7 @@ beforeAll(async () => {
     },
   })
   antipasto = clientOf(server)
-}, 60_000)
+})
 
 afterAll(() => server.dispose())
 

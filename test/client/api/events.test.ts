@@ -14,7 +14,7 @@ describe('the log of a server', () => {
     server = await startServer()
     antipasto = new Antipasto({ url: server.url, token: server.key })
     for (let number = 0; number < 3; number += 1) await antipasto.packages.create({ name: `P${number}` })
-  }, 60_000)
+  })
 
   afterAll(() => server.dispose())
 
@@ -55,7 +55,7 @@ describe('the log of a server', () => {
     expect(seen.map(({ sequence }) => sequence)).toEqual([...new Set(seen.map(({ sequence }) => sequence))])
     expect(waits.length).toBeGreaterThan(0)
     expect(await allOf(antipasto.events())).toEqual(seen)
-  }, 120_000)
+  })
 
   test('from `latest` on is what comes after it is open, over a break before the first event, too', async () => {
     const positions: number[] = []
@@ -90,7 +90,7 @@ describe('the log of a server', () => {
     expect(new Set(positions)).toEqual(new Set([before.at(-1)?.sequence]))
     // Not followed, there is nothing yet.
     expect(await allOf(antipasto.events({ since: 'latest' }))).toEqual([])
-  }, 60_000)
+  })
 
   test('lets go of its connection when nobody takes more', async () => {
     for await (const event of antipasto.events({ follow: true })) {
@@ -100,7 +100,7 @@ describe('the log of a server', () => {
     // A reader that stayed would hold the server's stop up.
     expect(await server.stop()).toBe(0)
     await server.restart()
-  }, 60_000)
+  })
 
   test('is refused at once to who may not read it', async () => {
     const stranger = new Antipasto({ url: server.url, token: 'ap_wrong' })

@@ -21,7 +21,7 @@ beforeAll(async () => {
   iam = await startIam()
   server = await startServer({ env: { ...iam.env, WEBHOOK_PRIVATE_ADDRESSES: 'true' } })
   antipasto = new Antipasto({ url: server.url, token: server.key })
-}, 60_000)
+})
 
 afterAll(async () => {
   await server.dispose()
@@ -98,7 +98,7 @@ describe('lists over several pages', () => {
       if (taken === 700) break
     }
     expect(taken).toBe(700)
-  }, 120_000)
+  })
 
   test('are turned by hand, in the order that was asked for', async () => {
     const label = 'by hand'
@@ -146,7 +146,7 @@ describe('lists over several pages', () => {
     const found = await allOf(grace.packages.list({ metadata: { site: 'Müggelsee & Co' }, state: ['open'] }))
     expect(found).toHaveLength(260)
     expect(await allOf(grace.packages.list({ state: ['finalized'] }))).toEqual([])
-  }, 120_000)
+  })
 })
 
 describe('one file in one request', () => {
@@ -331,7 +331,7 @@ describe('a package', () => {
 
     expect([await antipasto.packages.remove(id), await antipasto.packages.remove(id)]).toEqual([true, false])
     await expect(antipasto.packages.get(id)).rejects.toMatchObject({ name: 'Gone', code: 'GONE' })
-  }, 120_000)
+  })
 
   test('fills an EML document, by its id and by its label', async () => {
     const lake = readFileSync(new URL('../../../../test/packages/eml/lake.xml', import.meta.url))

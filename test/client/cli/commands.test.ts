@@ -18,7 +18,7 @@ beforeAll(async () => {
   server = await startServer()
   antipasto = new Antipasto({ url: server.url, token: server.key })
   home = await makeHome()
-}, 60_000)
+})
 afterAll(async () => {
   await server.dispose()
   await rm(home, { recursive: true, force: true })

@@ -13,6 +13,7 @@ import { observedFetch } from '../../../client/cli/observed-fetch.js'
 import { findFreePort } from '../../support/free-port.js'
 import { ediId, type Iam, startIam } from '../../support/iam.js'
 import { startServer, type TestServer } from '../../support/server.js'
+import { until } from '../../support/until.js'
 import {
   type CliOptions,
   jsonLines,
@@ -35,7 +36,7 @@ beforeAll(async () => {
   iam = await startIam()
   server = await startServer({ env: { ...iam.env, API_READ_KEYS: `${KEY},${READER}` } })
   home = await makeHome()
-}, 60_000)
+})
 afterAll(async () => {
   await server.dispose()
   await iam.close()
@@ -71,10 +72,6 @@ async function withDouble<T>(
 
 const answering = (status: number, headers: http.OutgoingHttpHeaders, body: string) =>
   http.createServer((_, response) => response.writeHead(status, headers).end(body))
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(50)
-}
 
 describe('wrong usage: 2, and where help is', () => {
   test.each([
@@ -136,13 +133,13 @@ describe('no way to the server: 1', () => {
     expect(await failed('https://no-such-host.invalid')).toMatch(
       /^The name no-such-host\.invalid was not found\./,
     )
-  }, 60_000)
+  })
 
   test('a port where nobody listens', async () => {
     expect(await failed(`http://127.0.0.1:${await findFreePort()}`)).toMatch(
       /^Nothing listens at 127\.0\.0\.1:\d+\./,
     )
-  }, 60_000)
+  })
 
   test('a certificate that nobody signed', async () => {
     const [keyFile, certificateFile] = [path.join(home, 'key.pem'), path.join(home, 'cert.pem')]
@@ -171,11 +168,11 @@ describe('no way to the server: 1', () => {
         /^The TLS certificate of .* is not signed by anybody.*NODE_EXTRA_CA_CERTS/,
       )
     })
-  }, 60_000)
+  })
 
   test('https where http is spoken', async () => {
     expect(await failed(server.url.replace('http:', 'https:'))).toMatch(/does not speak TLS/)
-  }, 60_000)
+  })
 
   test.each<[string, number, http.OutgoingHttpHeaders, string]>([
     ['a captive portal', 200, { 'content-type': 'text/html' }, '<!DOCTYPE html><title>Wi-Fi</title>'],
@@ -205,7 +202,7 @@ describe('no way to the server: 1', () => {
       expect(stderr).toMatch(/^Busy\\x1b\[2J\\x1b\]0;owned\\x07; trying again in \d+ s\.\n/)
       expect([...stderr].filter((character) => '\u001b\u0007'.includes(character))).toEqual([])
     })
-  }, 60_000)
+  })
 
   test('with --json the same as an object', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}`
@@ -221,7 +218,7 @@ describe('no way to the server: 1', () => {
         },
       },
     ])
-  }, 60_000)
+  })
 
   test('ctrl-C ends the waiting at once: 130', async () => {
     const double = http.createServer(() => {})
@@ -231,7 +228,7 @@ describe('no way to the server: 1', () => {
       })
       expect([exitCode, stderr]).toEqual([130, 'antipasto: Interrupted.\n'])
     })
-  }, 60_000)
+  })
 })
 
 describe('who asks: 4', () => {
@@ -331,7 +328,7 @@ describe('a sign-in that ends in the middle', () => {
       running.child.stdin?.end()
       await rm(own, { recursive: true, force: true })
     }
-  }, 90_000)
+  })
 
   test('a script is not left waiting: 4', async () => {
     const running = startCli(['events', '--follow', '--token', await begin()], {
@@ -342,7 +339,7 @@ describe('a sign-in that ends in the middle', () => {
     const { exitCode, stderr } = await running.ended
     expect(exitCode).toBe(4)
     expect(stderr).toMatch(/antipasto: .*expired.* It is the one that --token gave\.\n$/)
-  }, 90_000)
+  })
 })
 
 test('a token file is read', async () => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
   server = await startServer()
   antipasto = new Antipasto({ url: server.url, token: server.key })
   file = await antipasto.files.create(BYTES, { filename: 'tile.tif', sha256: SHA256 })
-}, 60_000)
+})
 
 afterAll(() => server.dispose())
 
@@ -271,7 +271,7 @@ describe('a network that breaks', () => {
     expect(requestedBytes).toBeLessThanOrEqual(
       arrivedAtCuts.reduce((sum, arrived) => sum + BYTES.byteLength - arrived, BYTES.byteLength),
     )
-  }, 120_000)
+  })
 
   test('by going silent is left for another connection', async () => {
     const odd = await serve((request, response) => {
@@ -451,7 +451,7 @@ describe('a large file', () => {
     )
     expect((await stat(target)).size).toBe(sizeBytes)
     expect(most - before).toBeLessThan(150 * 1024 * 1024)
-  }, 120_000)
+  })
 })
 
 describeS3('with RETRIEVAL_MODE=redirect', () => {
@@ -461,7 +461,7 @@ describeS3('with RETRIEVAL_MODE=redirect', () => {
   beforeAll(async () => {
     bucket = await createTestBucket()
     s3Server = await startServer({ env: { ...bucket.env(), RETRIEVAL_MODE: 'redirect' } })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await s3Server.dispose()
@@ -478,7 +478,7 @@ describeS3('with RETRIEVAL_MODE=redirect', () => {
     await writeFile(part(), BYTES.subarray(0, 2_000_000))
     expect(await downloadToPath(client, stored.upload_id, target)).toMatchObject({ fetchedBytes: 1_000_000 })
     expect(sha256Of(await readFile(target))).toBe(SHA256)
-  }, 60_000)
+  })
 })
 
 const odds: OddServer[] = []

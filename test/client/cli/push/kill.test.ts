@@ -91,7 +91,7 @@ test('a large file arrives once, and of it only what was not acknowledged goes t
   expect(toServerBytes).toBeLessThanOrEqual(bytes.byteLength + lostBytes + 64 * 1024)
   expect(lostBytes).toBeLessThan(3 * 6 * MIB)
   // Each start after a kill waits five seconds for the dead one's lock.
-}, 90_000)
+})
 
 test('three hundred small files arrive once each, though the client dies five times', async () => {
   await mkdir(path.join(folder, 'data'))
