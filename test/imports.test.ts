@@ -125,7 +125,7 @@ const ROOMS: Record<string, Room> = {
   // ---- What happens to an upload, whoever asks
   intake: {
     files:
-      /^server\/uploads\/(intake|placement|finalize|received|purges|reread|receive|leases|free-space|group-commit)\.ts$/,
+      /^server\/uploads\/(intake|removals|placement|finalize|received|purges|reread|receive|leases|free-space|group-commit)\.ts$/,
     rooms: [...PURE, 'random', 'records', 'store', 'digests', 'spans'],
     types: ['database'],
     packages: ['node:crypto', 'node:stream', 'pino'],
