@@ -111,7 +111,7 @@ class ServerProcess implements TestServer {
 
   async restart(): Promise<void> {
     await this.kill()
-    const child = spawn(process.execPath, ['--enable-source-maps', MAIN, 'serve'], {
+    const child = spawn(process.execPath, [MAIN, 'serve'], {
       cwd: this.#options.cwd ?? this.#folder,
       env: this.#environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -167,7 +167,7 @@ class ServerProcess implements TestServer {
         () => 0,
       )
       if (status === 200) return
-      await sleep(20)
+      await sleep(50)
     }
     throw new Error(`The server ${this.#process ? 'is not ready' : 'has ended'}:\n${this.#log}`)
   }
