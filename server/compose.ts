@@ -34,7 +34,6 @@ import type { Quota } from './quotas/quota.js'
 import { QuotaRecords } from './quotas/records.js'
 import { LocalStore } from './storage/local.js'
 import { type Observer, observedStore, type S3Call, type StoreCall, together } from './storage/observed.js'
-import { S3Store } from './storage/s3.js'
 import type { Store } from './storage/store.js'
 import { Reconciliation } from './sweep/reconcile.js'
 import { Sweep } from './sweep/sweep.js'
@@ -97,13 +96,13 @@ interface StoreObservers {
   s3: Observer<S3Call>[]
 }
 
-function storeOf(config: Config, observers: StoreObservers): Store {
-  const store = bareStoreOf(config, together(observers.s3))
+async function storeOf(config: Config, observers: StoreObservers): Promise<Store> {
+  const store = await bareStoreOf(config, together(observers.s3))
   const observe = together(observers.store)
   return observe === undefined ? store : observedStore(store, observe)
 }
 
-function bareStoreOf(config: Config, observe: Observer<S3Call> | undefined): Store {
+async function bareStoreOf(config: Config, observe: Observer<S3Call> | undefined): Promise<Store> {
   if (config.store === 'local') return new LocalStore(path.join(config.dataDir, 'store'))
   const settings = {
     bucket: config.s3Bucket ?? '',
@@ -114,6 +113,8 @@ function bareStoreOf(config: Config, observe: Observer<S3Call> | undefined): Sto
     checksums: config.s3Checksums,
     observe,
   }
+  // Who keeps the bytes on the disk doesn't wait for the SDK: it is a third of what the start loads.
+  const { S3Store } = await import('./storage/s3.js')
   return new S3Store(settings, config.s3BufferBytes)
 }
 
@@ -129,7 +130,7 @@ export async function composeService({
   const identify = await openIdentify({ config, identifyApiKey: (key) => apiKeys.identify(key), log })
   const isTraced = tracingOf(config) !== null
   const metrics = config.metricsToken === undefined ? undefined : new Metrics(routeFinder(operations))
-  const store = storeOf(config, {
+  const store = await storeOf(config, {
     store: [...(isTraced ? [traceStore] : []), ...(metrics ? [metrics.store] : [])],
     s3: [...(isTraced ? [traceS3(config.s3Bucket ?? '')] : []), ...(metrics ? [metrics.s3] : [])],
   })
