@@ -10,6 +10,7 @@ import {
   chromium,
   type Page,
 } from 'playwright-core'
+import { PATIENCE_MS } from '../support/until.js'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
@@ -62,7 +63,7 @@ export async function openWatchedPage(
 /** A page in that profile: another tab of the same person, or one of a profile on the disk. */
 export async function watchPage(context: BrowserContext, origin: string): Promise<WatchedPage> {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(PATIENCE_MS)
   const page = await context.newPage()
   const troubles: string[] = []
   const requests: string[] = []

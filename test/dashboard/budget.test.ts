@@ -7,9 +7,10 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { dragOver, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { DROP_AREA, eventually, openSignedIn } from './page-parts.js'
+import { DROP_AREA, openSignedIn } from './page-parts.js'
 
 const BUILT_PAGE = fileURLToPath(new URL('../../dashboard', import.meta.url))
 const MOST_SCRIPT_BYTES = 150_000
@@ -94,7 +95,7 @@ describeInBrowser('what the page costs', (chromiumPath) => {
   test.each(Object.keys(likely))('Uppy is loaded when %s', async (sign) => {
     const { watched, scripts } = await visit()
     await likely[sign]?.(watched.page)
-    const found = await eventually(
+    const found = await valueWhen(
       async () => withUppy(scripts),
       (names) => names.length > 0,
     )
@@ -127,7 +128,7 @@ describeInBrowser('what the page costs', (chromiumPath) => {
       await page.addInitScript(`sessionStorage.setItem('antipasto.key', '${server.key}')`)
       await page.addInitScript(NOTE_READINESS)
       await page.goto(server.url)
-      return await eventually(
+      return await valueWhen(
         () => page.evaluate<Readiness>('window.readiness'),
         (readiness) => readiness?.answeredMs !== undefined,
       )

@@ -8,11 +8,12 @@ import type { Browser, Page } from 'playwright-core'
 import { en } from '../../client/dashboard/words/en.js'
 import { es } from '../../client/dashboard/words/es.js'
 import { createFormats } from '../../client/dashboard/words/formats.js'
+import { valueWhen } from '../support/until.js'
 import { type Looks, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
 import { describeInBrowser } from './describe-in-browser.js'
 import { type Ground, openGround } from './ground.js'
 import { focusedName, tabTo } from './keyboard.js'
-import { eventually, openSignedIn, PICK_FILES, rowOf, settled, textsOn, uploadButton } from './page-parts.js'
+import { copiedBy, openSignedIn, PICK_FILES, rowOf, settled, textsOn, uploadButton } from './page-parts.js'
 import { POSES } from './poses.js'
 import { saidIn, textsOf } from './words/texts.js'
 
@@ -31,7 +32,10 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     browser = await launchChromium(chromiumPath)
   })
 
-  afterEach(async () => watched?.close())
+  afterEach(async () => {
+    await watched?.close()
+    await ground.tidy()
+  })
 
   afterAll(async () => {
     await browser?.close()
@@ -60,7 +64,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     await uploadButton(page).waitFor()
     // It is where one goes on.
     expect(
-      await eventually(
+      await valueWhen(
         () => focusedName(page),
         (name) => name === 'Upload 1 file',
       ),
@@ -73,14 +77,13 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     const heading = page.getByRole('heading', { level: 1, name: 'by-keyboard.csv' })
     await heading.waitFor()
     expect(
-      await eventually(
+      await valueWhen(
         () => focusedName(page),
         (name) => name === 'by-keyboard.csv',
       ),
     ).toBe('by-keyboard.csv')
     await tabTo(page, en.common.copyOf('SHA-256'))
-    await page.keyboard.press('Enter')
-    const sha256 = await page.evaluate<string>('navigator.clipboard.readText()')
+    const sha256 = await copiedBy(page, () => page.keyboard.press('Enter'))
     expect(sha256).toMatch(/^[0-9a-f]{64}$/)
 
     await page.keyboard.press('Shift+Tab')
@@ -88,7 +91,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     await page.keyboard.press('Enter')
     await page.getByText(en.upload.endedTitle.deleted).waitFor()
     expect(
-      await eventually(
+      await valueWhen(
         () => focusedName(page),
         (name) => name !== '',
       ),
@@ -97,7 +100,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     await page.keyboard.press('Enter')
     await page.getByText(sha256).waitFor()
     expect(
-      await eventually(
+      await valueWhen(
         () => focusedName(page),
         (name) => name !== '',
       ),
@@ -106,7 +109,7 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     await tabTo(page, en.common.toFiles)
     await page.keyboard.press('Enter')
     expect(
-      await eventually(
+      await valueWhen(
         () => focusedName(page),
         (name) => name === 'by-keyboard.csv',
       ),
@@ -131,16 +134,17 @@ describeInBrowser('the craft of the page', (chromiumPath) => {
     const page = await openPage()
     await page.evaluate(`{
       window.heard = []
-      const region = document.querySelector('[role=status]')
+      const region = document.querySelector('.visually-hidden[role=status]')
       new MutationObserver(() => heard.push(region.textContent.trim()))
         .observe(region, { childList: true, characterData: true, subtree: true })
     }`)
-    await watched.limitUpload(4 * MIB)
+    // Slowly enough for each quarter to be seen by a page that stands still for some seconds.
+    await watched.limitUpload(2 * MIB)
     await page.setInputFiles(PICK_FILES, ground.files.large)
     await uploadButton(page).click()
     await rowOf(page, 'orthomosaic-2026-07.tif').getByText(en.state.ready, { exact: true }).waitFor()
     const done = en.send.done('1', 1)
-    const heard = await eventually(
+    const heard = await valueWhen(
       () => page.evaluate<string[]>('heard'),
       (texts) => texts.includes(done),
     )

@@ -5,7 +5,7 @@ import { findChromium } from './browser.js'
  * A suite that needs Chromium, and is left out where there is none; with REQUIRE_BROWSER=1 it fails there instead.
  *
  * A test that fails, any of the file, is tried once more, and the run's summary names it: on a machine with two cores a browser
- * now and then stands still for as long as a test waits.
+ * now and then stands still for as long as a test waits. So none may mind what its first try has left, wherever that stopped.
  *
  * @param tests gets Chromium's path
  */

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { Antipasto } from '../../client/api/antipasto.js'
 import { startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { cleanSlate } from './clean-slate.js'
 import { type FieldSeason, stageFieldSeason, startContentCheck } from './field-season.js'
 
 const MIB = 1024 * 1024
@@ -63,6 +64,7 @@ export async function openGround(scale: number, env: Readonly<Record<string, str
       for await (const { id, revoked_at } of antipasto.keys.list()) {
         if (revoked_at === null) await antipasto.keys.revoke(id)
       }
+      await cleanSlate(emptyServer)
     },
     async dispose() {
       await check.close()

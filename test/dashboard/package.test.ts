@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { Antipasto } from '../../client/api/antipasto.js'
 import type { Package } from '../../client/api/types.js'
@@ -13,9 +13,11 @@ import { openDatabase } from '../../server/database/client.js'
 import { TusClient } from '../dialects/tus-client.js'
 import { withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { dropFile, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually, openSignedIn } from './page-parts.js'
+import { copiedBy, openSignedIn, textInFocus } from './page-parts.js'
 
 const DAY_MS = 86_400_000
 const MIB = 1024 * 1024
@@ -36,6 +38,8 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     tus = new TusClient(server)
     browser = await launchChromium(chromiumPath)
   })
+
+  beforeEach(() => cleanSlate(server))
 
   afterEach(async () => watched?.close())
 
@@ -102,7 +106,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     const row = filesOf(page).getByRole('listitem').filter({ hasText: 'a.csv' })
     await row.getByText('Unfinished', { exact: true }).waitFor()
     expect(await pathsIn(filesOf(page))).toEqual(['a.csv', 'm.csv'])
-    await eventually(
+    await valueWhen(
       () => row.locator('progress').getAttribute('value'),
       (value) => value === '9',
     )
@@ -156,26 +160,22 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.getByRole('dialog').waitFor()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
-    expect(await focusedText(page)).toBe('Finalize …')
+    expect(await textInFocus(page, 'Finalize …')).toBe('Finalize …')
     expect((await antipasto.packages.get(made.id)).state).toBe('open')
 
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Finalize 2 files' }).focus()
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Manifest' }).waitFor()
-    await eventually(
-      () => focusedText(page),
-      (text) => text === 'Manifest',
-    )
-    expect(await focusedText(page)).toBe('Manifest')
+    expect(await textInFocus(page, 'Manifest')).toBe('Manifest')
     await page.getByRole('status').getByText('“Lakes: 2026/1” is finalized.').waitFor()
     expect(await page.locator('.view-head .badge').textContent()).toBe('Finalized')
 
     const { manifest_sha256: sha256 } = await antipasto.packages.get(made.id)
     expect(await page.locator('.digest code').textContent()).toBe(sha256)
-    await page.getByRole('button', { name: 'Copy SHA-256 of the CBOR form' }).click()
+    const copy = page.getByRole('button', { name: 'Copy SHA-256 of the CBOR form' })
+    expect(await copiedBy(page, () => copy.click())).toBe(sha256)
     await page.getByText('Copied', { exact: true }).waitFor()
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(sha256)
 
     const cbor = await downloaded(page, () => page.getByRole('button', { name: 'Download CBOR' }).click())
     expect(cbor.name).toBe('Lakes 2026 1 manifest.cbor')
@@ -234,7 +234,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.locator('.eml-drop').scrollIntoViewIfNeeded()
     await dropFile(page, '.eml-drop', file)
     await page.getByText('3 filled in, 2 missing, 1 not described').first().waitFor()
-    expect(await focusedText(page)).toBe('lake.xml')
+    expect(await textInFocus(page, 'lake.xml')).toBe('lake.xml')
     const table = page.getByRole('table', { name: 'What lake.xml and this package have of each other' })
     expect(await rowsIn(table)).toEqual([
       ['Missing: 2Its file is still on its way. Fill the document in again when it is ready.'],
@@ -362,7 +362,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.getByRole('button', { name: 'Delete …' }).click()
     const dialog = page.getByRole('dialog', { name: 'Delete “Old”?' })
     await dialog.getByText('The package is deleted with 2 files (10 B).').waitFor()
-    expect(await focusedText(page)).toBe('Cancel')
+    expect(await textInFocus(page, 'Cancel')).toBe('Cancel')
     await page.keyboard.press('Enter')
     await dialog.waitFor({ state: 'detached' })
     expect((await antipasto.packages.get(made.id)).state).toBe('open')
@@ -390,7 +390,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await antipasto.packages.remove(made.id)
     await page.getByText('This package was deleted').waitFor()
     expect(await page.getByRole('dialog').count()).toBe(0)
-    expect(await focusedText(page)).toBe('Shared computer')
+    expect(await textInFocus(page, 'Shared computer')).toBe('Shared computer')
     expect(await page.getByRole('heading', { level: 1 }).filter({ visible: true }).textContent()).toBe(
       'Shared computer',
     )
@@ -406,11 +406,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.getByRole('button', { name: 'Delete b.csv' }).focus()
     await page.keyboard.press('Enter')
     await eventuallyTotals(page, { Files: '2', 'Size of what is ready': '10 B' })
-    await eventually(
-      () => focusedText(page),
-      (text) => text === 'c.csv',
-    )
-    expect(await focusedText(page)).toBe('c.csv')
+    expect(await textInFocus(page, 'c.csv')).toBe('c.csv')
     expect(await pathsIn(filesOf(page))).toEqual(['a.csv', 'c.csv'])
     await page.locator('.notice').getByRole('button', { name: 'Undo' }).click()
     await eventuallyTotals(page, { Files: '3', 'Size of what is ready': '15 B' })
@@ -442,7 +438,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await new TusClient(server, grace).put(Buffer.from('grace'), metadata)
     await eventuallyTotals(page, { Files: '2', 'Size of what is ready': '10 B' })
     // The owner gets no event of it.
-    await owners.page.getByRole('link', { name: 'g.csv' }).waitFor({ timeout: 25_000 })
+    await owners.page.getByRole('link', { name: 'g.csv' }).waitFor()
     await owners.close()
 
     await page.getByRole('button', { name: 'Finalize …' }).click()
@@ -459,7 +455,7 @@ describeInBrowser('the view of a package', (chromiumPath) => {
     await page.getByText('1,301 files', { exact: true }).waitFor()
     expect(await filesOf(page).getByRole('link').count()).toBeLessThan(100)
     const last = filesOf(page).getByRole('link', { name: 'f/1300.csv' })
-    await eventually(
+    await valueWhen(
       async () => {
         await page.mouse.wheel(0, 20_000)
         return last.count()
@@ -535,7 +531,7 @@ async function totalsIn(page: Page): Promise<Record<string, string>> {
 }
 
 async function eventuallyTotals(page: Page, expected: Record<string, string>): Promise<void> {
-  const totals = await eventually(
+  const totals = await valueWhen(
     () => totalsIn(page),
     (found) => JSON.stringify(found) === JSON.stringify(expected),
   )
@@ -545,10 +541,6 @@ async function eventuallyTotals(page: Page, expected: Record<string, string>): P
 async function rowsIn(table: Locator): Promise<string[][]> {
   const rows = await table.locator('tbody tr').all()
   return Promise.all(rows.map((row) => row.locator('th, td').allTextContents()))
-}
-
-function focusedText(page: Page): Promise<string> {
-  return page.evaluate<string>('document.activeElement?.textContent ?? ""')
 }
 
 async function downloaded(page: Page, act: () => Promise<void>): Promise<{ name: string; bytes: Buffer }> {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Locator, Page } from 'playwright-core'
+import { valueWhen } from '../support/until.js'
 
 /** Where files are dropped while there are none. */
 export const DROP_AREA = '.drop-area'
@@ -22,21 +23,31 @@ export function uploadButton(page: Page): Locator {
   return page.getByRole('button', { name: /^Upload \+?\d+ (new )?files?/ })
 }
 
-/** Reads again and again until the value is right, for 20 s at most; answers the last one. */
-export async function eventually<Value>(
-  read: () => Promise<Value>,
-  isRight: (value: Value) => boolean,
-): Promise<Value> {
-  const deadline = performance.now() + 20_000
-  for (;;) {
-    const value = await read()
-    if (isRight(value) || performance.now() > deadline) return value
-    await sleep(50)
-  }
-}
-
 export async function expectText(target: Locator, text: string): Promise<void> {
   await target.and(target.page().getByText(text, { exact: true })).waitFor()
+}
+
+/** Resolves when the focus is there: it follows a moment after what moves it. */
+export function hasFocus(target: Locator): Promise<void> {
+  return target.and(target.page().locator(':focus')).waitFor({ state: 'attached' })
+}
+
+/** The text of what has the focus, as soon as it is this one; what it is in the end, if it never is. */
+export function textInFocus(page: Page, text: string): Promise<string> {
+  return valueWhen(
+    () => page.evaluate<string>('document.activeElement?.textContent.trim() ?? ""'),
+    (found) => found === text,
+  )
+}
+
+/** What `copy` puts into the clipboard, which is one for all pages, and is written a moment later. */
+export async function copiedBy(page: Page, copy: () => Promise<void>): Promise<string> {
+  await page.evaluate(`navigator.clipboard.writeText('')`)
+  await copy()
+  return valueWhen(
+    () => page.evaluate<string>('navigator.clipboard.readText()'),
+    (text) => text !== '',
+  )
 }
 
 export function sha256Of(bytes: Buffer): string {

@@ -5,14 +5,16 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { Antipasto } from '../../client/api/antipasto.js'
 import type { Report } from '../../client/api/types.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { launchChromium, openWatchedPage, type WatchedPage, watchPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually, openSignedIn, PICK_FILES, rowOf, settled, sha256Of, uploadButton } from './page-parts.js'
+import { copiedBy, openSignedIn, PICK_FILES, rowOf, settled, sha256Of, uploadButton } from './page-parts.js'
 import { makeFile, waitForOffset } from './send/send-page.js'
 
 const MIB = 1024 * 1024
@@ -30,6 +32,8 @@ describeInBrowser('the page', (chromiumPath) => {
     antipasto = new Antipasto({ url: server.url, token: server.key })
     browser = await launchChromium(chromiumPath)
   })
+
+  beforeEach(() => cleanSlate(server))
 
   afterEach(async () => watched?.close())
 
@@ -61,7 +65,7 @@ describeInBrowser('the page', (chromiumPath) => {
   }
 
   async function readyReport(name: string): Promise<Report> {
-    const [report] = await eventually(
+    const [report] = await valueWhen(
       () => reportsOf(name),
       (reports) => reports[0]?.state === 'ready',
     )
@@ -80,25 +84,22 @@ describeInBrowser('the page', (chromiumPath) => {
     await page.getByText('Nothing staged yet').waitFor()
     await page.setInputFiles('input[data-pick="folder"]', survey)
     await uploadButton(page).click()
-    const group = page.getByRole('button', { name: 'Files of Trout Lake' })
-    await group.waitFor()
-    if ((await group.getAttribute('aria-expanded')) === 'false') await group.click()
     const row = rowOf(page, 'temperature.csv')
     await row.getByText('Ready', { exact: true }).waitFor()
 
-    await row.getByRole('button', { name: /^Copy URL/ }).click()
-    const url = await clipboardOf(page)
-    const pulled = await fetch(url)
+    const copyUrl = row.getByRole('button', { name: /^Copy URL/ })
+    const pulled = await fetch(await copiedBy(page, () => copyUrl.click()))
     expect(pulled.status).toBe(200)
     expect(Buffer.from(await pulled.arrayBuffer())).toEqual(temperature)
 
     await row.getByRole('link', { name: 'temperature.csv' }).click()
     await page.getByRole('heading', { level: 1, name: 'temperature.csv' }).waitFor()
     expect(await titleOf(page, (title) => title.includes('temperature'))).toBe('temperature.csv · antipasto')
-    await page.getByRole('button', { name: 'Copy SHA-256' }).click()
-    expect(await clipboardOf(page)).toBe(sha256Of(temperature))
-    await page.getByRole('button', { name: /^Copy the EML/ }).click()
-    expect(await clipboardOf(page)).toContain(`<size unit="byte">${temperature.length}</size>`)
+    const copyDigest = page.getByRole('button', { name: 'Copy SHA-256' })
+    expect(await copiedBy(page, () => copyDigest.click())).toBe(sha256Of(temperature))
+    const copyEml = page.getByRole('button', { name: /^Copy the EML/ })
+    const eml = await copiedBy(page, () => copyEml.click())
+    expect(eml).toContain(`<size unit="byte">${temperature.length}</size>`)
 
     await page.getByRole('link', { name: 'Trout Lake' }).click()
     await page.getByRole('heading', { level: 1, name: 'Trout Lake' }).waitFor()
@@ -139,7 +140,7 @@ describeInBrowser('the page', (chromiumPath) => {
     const page = await openFlatPage()
     await page.setInputFiles(PICK_FILES, file)
     await uploadButton(page).click()
-    const [report] = await eventually(
+    const [report] = await valueWhen(
       async () => (await antipasto.uploads.page({}, { limit: 1 })).items,
       ([newest]) => newest?.checksums?.sha256 === sha256,
     )
@@ -157,7 +158,7 @@ describeInBrowser('the page', (chromiumPath) => {
   test('goes on sending while one looks at other views, goes back and forward, and tells how far it is', async () => {
     const { name, file, sha256 } = await makeFile(folder, 'wandering.bin', 24 * MIB)
     const page = await openFlatPage()
-    await watched.limitUpload(1.5 * MIB)
+    await watched.limitUpload(MIB / 2)
     await page.setInputFiles(PICK_FILES, file)
     await uploadButton(page).click()
     await waitForOffset(server, name, 1)
@@ -185,7 +186,7 @@ describeInBrowser('the page', (chromiumPath) => {
   test('forgets everything of whoever signs out, also in the middle of an upload', async () => {
     const { name, file } = await makeFile(folder, 'left.bin', 16 * MIB)
     const page = await openFlatPage()
-    await watched.limitUpload(2 * MIB)
+    await watched.limitUpload(MIB / 4)
     await page.setInputFiles(PICK_FILES, file)
     await uploadButton(page).click()
     await waitForOffset(server, name, 1)
@@ -231,9 +232,5 @@ describeInBrowser('the page', (chromiumPath) => {
 
 /** The title follows a moment after the view. */
 function titleOf(page: Page, isRight: (title: string) => boolean): Promise<string> {
-  return eventually(() => page.title(), isRight)
-}
-
-function clipboardOf(page: Page): Promise<string> {
-  return page.evaluate<string>('navigator.clipboard.readText()')
+  return valueWhen(() => page.title(), isRight)
 }

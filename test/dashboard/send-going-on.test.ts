@@ -4,13 +4,14 @@ import { randomBytes } from 'node:crypto'
 import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { ediId, type Iam, startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { launchChromium, openWatchedPage, type WatchedPage, watchPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually } from './page-parts.js'
 import { type KeptBrowser, openKeptBrowser } from './send/kept-browser.js'
 import {
   choose,
@@ -43,6 +44,11 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
     proxy = await startSlowProxy()
     proxy.leadTo(server.url)
     browser = await launchChromium(chromiumPath)
+  })
+
+  beforeEach(async () => {
+    proxy.setRate(Number.POSITIVE_INFINITY)
+    await cleanSlate(server)
   })
 
   afterEach(async () => {
@@ -145,7 +151,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
   test('never brings back what was deleted elsewhere; only a hand sends it anew', async () => {
     const made = await makeFile(folder, 'deleted.bin', 24 * MIB)
     const { page, watched } = await openPage()
-    await watched.limitUpload(2 * MIB)
+    await watched.limitUpload(MIB)
     await send(page, made.file)
     await waitForOffset(server, made.name, 1)
     const before = await uploadNamed(server, made.name)
@@ -167,7 +173,7 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
   test('another tab leaves what this one sends alone, and may take it over', async () => {
     const made = await makeFile(folder, 'two-tabs.bin', 30 * MIB)
     const { page, watched } = await openPage()
-    await watched.limitUpload(2 * MIB)
+    await watched.limitUpload(MIB / 2)
     await send(page, made.file)
     await waitForOffset(server, made.name, 1)
     const other = await watchPage(page.context(), server.url)
@@ -187,11 +193,14 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
   describe('by a crash of the browser', () => {
     let kept: KeptBrowser
 
-    beforeAll(async () => {
+    beforeEach(async () => {
       kept = await openKeptBrowser(chromiumPath)
     })
 
-    afterAll(async () => kept?.dispose())
+    afterEach(async () => {
+      await crash()
+      await kept.dispose()
+    })
 
     async function start(): Promise<{ page: Page; watched: WatchedPage }> {
       const context = await kept.start()
@@ -236,7 +245,6 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       expect(patches).toEqual([stoppedAt])
       expect((await uploadsOf(server)).filter(({ filename }) => filename === made.name)).toHaveLength(1)
       expect(watched.troubles).toEqual([])
-      await watched.close()
     })
 
     test('small files go on without being asked for, and are sent once', async () => {
@@ -253,6 +261,8 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
         made.map(({ file }) => file),
       )
       await waitForOffset(server, 'small-1.bin', 1)
+      await waitUntilHeld(first.page, made.length)
+      // And where they stand.
       await first.page.waitForTimeout(1_500)
       const stopped = await uploadNamed(server, 'small-1.bin')
       await crash()
@@ -275,27 +285,21 @@ describeInBrowser('sending that is interrupted', (chromiumPath) => {
       await page.locator('.drop-area').waitFor()
       await page.waitForTimeout(1_000)
       expect(await page.locator('.uppy-Dashboard-Item').count()).toBe(0)
-      await watched.close()
     })
 
     test('nothing of them is left when their owner signs out', async () => {
       const made = await makeFile(folder, 'signed-out.bin', 8 * MIB)
       const { page, watched } = await start()
       await page.locator('.drop-area').waitFor()
-      await watched.limitUpload(1 * MIB)
+      await watched.limitUpload(MIB / 4)
       await send(page, made.file)
       await waitForOffset(server, made.name, 1)
-      await eventually(
-        () => heldIn(page),
-        (held) => held.some(isFile),
-      )
-      expect((await heldIn(page)).filter(isFile)).toHaveLength(1)
+      await waitUntilHeld(page, 1)
       await page.getByRole('button', { name: 'Sign out' }).click()
       await page.locator('#sign-in').waitFor()
       expect(await heldIn(page)).toEqual([])
       expect((await uploadNamed(server, made.name))?.state).toBe('receiving')
       expect(watched.troubles).toEqual([])
-      await watched.close()
     })
   })
 })
@@ -309,6 +313,7 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
   let server: TestServer
   let browser: Browser
   let folder: string
+  let watched: WatchedPage | undefined
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'antipasto-going-on-'))
@@ -318,6 +323,13 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     proxy.leadTo(server.url)
     browser = await launchChromium(chromiumPath)
   })
+
+  beforeEach(async () => {
+    proxy.setRate(Number.POSITIVE_INFINITY)
+    await cleanSlate(server)
+  })
+
+  afterEach(async () => watched?.close())
 
   afterAll(async () => {
     await browser?.close()
@@ -333,15 +345,15 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     await writeFile(file, bytes)
     const good = iam.issue({ sub: ADA })
     const ending = iam.issue({ sub: ADA, expiresInSeconds: ALMOST_OVER_SECONDS })
-    const watched = await openWatchedPage(browser, proxy.url)
-    const { page } = watched
+    watched = await openWatchedPage(browser, proxy.url)
+    const { page, requests } = watched
     await page.goto(`${proxy.url}/#key=${ending}`)
     await page.locator('.drop-area').waitFor()
     proxy.setRate(1 * MIB)
     await send(page, file)
     const asAda = { url: server.url, key: good }
     await waitForOffset(asAda, 'ended.bin', 1)
-    const status = await eventually(
+    const status = await valueWhen(
       async () =>
         (await fetch(`${server.url}/uploads`, { headers: { Authorization: `Bearer ${ending}` } })).status,
       (answered) => answered === 401,
@@ -352,15 +364,14 @@ describeInBrowser('sending while the sign-in ends', (chromiumPath) => {
     const stoppedAt = await restingOffset(asAda, 'ended.bin')
     expect(stoppedAt).toBeLessThan(bytes.length)
     await sendArea(page).getByText('Waiting for you to sign in.').waitFor()
-    const sentBefore = watched.requests.length
+    const sentBefore = requests.length
 
     await page.waitForTimeout(1_500)
-    expect(watched.requests.slice(sentBefore).filter((one) => one.includes('/uploads'))).toEqual([])
+    expect(requests.slice(sentBefore).filter((one) => one.includes('/uploads'))).toEqual([])
     await page.goto(`${proxy.url}/#key=${good}`)
     const upload = await waitUntilReady(asAda, 'ended.bin')
     expect(upload?.offset).toBe(bytes.length)
-    expect(watched.requests.filter((one) => one === 'POST /uploads')).toHaveLength(1)
-    await watched.close()
+    expect(requests.filter((one) => one === 'POST /uploads')).toHaveLength(1)
   })
 })
 
@@ -369,9 +380,15 @@ async function expectChecked(checkbox: Locator): Promise<void> {
   expect(await checkbox.isChecked()).toBe(true)
 }
 
-/** Golden Retriever's keys of files have it; those of its snapshots haven't. */
-function isFile(key: string): boolean {
-  return key.includes('!')
+/** Waits until this browser keeps that many files. */
+async function waitUntilHeld(page: Page, count: number): Promise<void> {
+  // Golden Retriever's keys of files have a "!"; those of its snapshots haven't.
+  const filesIn = (held: string[]) => held.filter((key) => key.includes('!'))
+  const held = await valueWhen(
+    () => heldIn(page),
+    (all) => filesIn(all).length === count,
+  )
+  expect(filesIn(held)).toHaveLength(count)
 }
 
 /** The names under which Golden Retriever keeps anything in this browser. */

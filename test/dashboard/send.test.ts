@@ -3,12 +3,13 @@
 import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { startServer, type TestServer } from '../support/server.js'
+import { PATIENCE_MS, valueWhen } from '../support/until.js'
 import { dropFile, launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually } from './page-parts.js'
 import {
   choose,
   MIB,
@@ -41,13 +42,9 @@ describeInBrowser('sending', (chromiumPath) => {
     browser = await launchChromium(chromiumPath)
   })
 
-  afterEach(async () => {
-    await watched?.close()
-    for (const { id, state } of await uploadsOf(server)) {
-      if (state !== 'ready' && state !== 'receiving') continue
-      await fetch(`${server.url}/uploads/${id}`, { method: 'DELETE', headers: authorization(server.key) })
-    }
-  })
+  beforeEach(() => cleanSlate(server))
+
+  afterEach(async () => watched?.close())
 
   afterAll(async () => {
     await browser?.close()
@@ -72,7 +69,7 @@ describeInBrowser('sending', (chromiumPath) => {
 
   /** Nothing of that name is left that goes on. */
   async function expectCanceled(name: string): Promise<void> {
-    const standing = await eventually(
+    const standing = await valueWhen(
       () => uploadNamed(server, name),
       (upload) => upload === undefined,
     )
@@ -107,10 +104,9 @@ describeInBrowser('sending', (chromiumPath) => {
   })
 
   test('keeps the paths of a folder, suggests its name as the label, and offers the labels in use', async () => {
-    const key = authorization(server.key)
     const made = await fetch(`${server.url}/packages`, {
       method: 'POST',
-      headers: { ...key, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${server.key}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ name: 'Buoys', label: 'buoys 2025' }),
     })
     expect(made.status).toBe(201)
@@ -141,7 +137,7 @@ describeInBrowser('sending', (chromiumPath) => {
     await page.locator('.drop-area').waitFor()
     const again = sendArea(page).getByLabel('Label', { exact: true })
     expect(
-      await eventually(
+      await valueWhen(
         () => again.inputValue(),
         (value) => value === 'lakes',
       ),
@@ -285,11 +281,12 @@ describeInBrowser('sending', (chromiumPath) => {
         .observe(region, { childList: true, characterData: true, subtree: true })`)
     await page.setInputFiles('input[data-pick="folder"]', many)
     await page.getByRole('button', { name: 'Upload 400 files' }).click()
-    await page.locator('.drop-area').waitFor({ timeout: 60_000 })
+    // Four hundred requests: on a busy machine they are more than one wait's worth.
+    await page.locator('.drop-area').waitFor({ timeout: 2 * PATIENCE_MS })
     const ready = await uploadsOf(server, 'limit=500&state=ready')
     expect(ready).toHaveLength(400)
     expect(sent('PATCH')).toBe(0)
-    const said = await eventually(
+    const said = await valueWhen(
       () => page.evaluate<string[]>('said'),
       (all) => all.some((text) => text.includes('were sent')),
     )
@@ -318,7 +315,3 @@ describeInBrowser('sending', (chromiumPath) => {
     expect(asked).toBe(1)
   })
 })
-
-function authorization(key: string): { Authorization: string } {
-  return { Authorization: `Bearer ${key}` }
-}

@@ -5,12 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import type { Browser, Locator, Page } from 'playwright-core'
 import { ediId, type Iam, startIam } from '../support/iam.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { type Receiver, startReceiver } from '../webhooks/receiver.js'
 import { isGenuine } from '../webhooks/verify.js'
 import { seriousFindings } from './axe.js'
 import { launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually } from './page-parts.js'
+import { copiedBy, hasFocus } from './page-parts.js'
 
 const REFUSED = 'http://127.0.0.1:9/hook'
 
@@ -72,11 +73,6 @@ describeInBrowser('the settings', (chromiumPath) => {
     return page.getByRole('region', { name })
   }
 
-  /** Resolves when the focus is there. */
-  function hasFocus(target: Locator): Promise<void> {
-    return target.and(target.page().locator(':focus')).waitFor()
-  }
-
   async function ask<Answer>(path: string, body?: unknown, key = token): Promise<Answer> {
     const response = await fetch(`${server.url}${path}`, {
       method: body === undefined ? 'GET' : 'POST',
@@ -127,8 +123,8 @@ describeInBrowser('the settings', (chromiumPath) => {
     ])
       await account.getByText(text, { exact: true }).or(account.getByText(text)).first().waitFor()
     await account.getByText('(in 3 hours)').waitFor()
-    await account.getByRole('button', { name: 'Copy Owner' }).click()
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(owner)
+    const copy = account.getByRole('button', { name: 'Copy Owner' })
+    expect(await copiedBy(page, () => copy.click())).toBe(owner)
     expect(await seriousFindings(page)).toEqual([])
     expect(watched.troubles).toEqual([])
   })
@@ -150,8 +146,8 @@ describeInBrowser('the settings', (chromiumPath) => {
     await keys.getByText('it is never shown again').waitFor()
     await keys.getByText(`npx antipasto login --url ${server.url}`).waitFor()
     expect(await seriousFindings(page)).toEqual([])
-    await keys.getByRole('button', { name: 'Copy API key' }).click()
-    const key = await page.evaluate<string>('navigator.clipboard.readText()')
+    const copy = keys.getByRole('button', { name: 'Copy API key' })
+    const key = await copiedBy(page, () => copy.click())
     const me = await ask<{ scopes: string[]; owner: string; expires_at: string }>('/me', undefined, key)
     expect(me).toMatchObject({ owner, scopes: ['upload', 'read'] })
     const days = (Date.parse(me.expires_at) - Date.now()) / 86_400_000
@@ -176,6 +172,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     const keys = section(page, 'API keys')
     const open = keys.getByRole('button', { name: 'Make a key' }).first()
     await open.click()
+    await hasFocus(keys.getByLabel('Name'))
     await keys.getByRole('button', { name: 'Make a key' }).last().click()
     await keys.getByText('Give it a name').waitFor()
     expect(await keys.getByLabel('Name').getAttribute('aria-invalid')).toBe('true')
@@ -281,8 +278,8 @@ describeInBrowser('the settings', (chromiumPath) => {
     await webhooks.getByRole('button', { name: 'Add a webhook' }).last().click()
     await webhooks.getByRole('heading', { name: 'here is its secret' }).waitFor()
     await webhooks.getByText('it is never shown again').waitFor()
-    await webhooks.getByRole('button', { name: 'Copy the secret' }).click()
-    const secret = await page.evaluate<string>('navigator.clipboard.readText()')
+    const copy = webhooks.getByRole('button', { name: 'Copy the secret' })
+    const secret = await copiedBy(page, () => copy.click())
     expect(secret).toMatch(/^whsec_/)
     await webhooks.getByRole('button', { name: 'I have copied it' }).click()
     expect(await ask('/webhooks')).toMatchObject({
@@ -299,7 +296,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     await deliveries.filter({ hasText: 'A file is ready' }).waitFor()
     expect(await deliveries.count()).toBe(2)
     await deliveries.filter({ hasText: 'Test' }).getByText('204').waitFor()
-    await eventually(
+    await valueWhen(
       async () => {
         await webhooks.getByRole('button', { name: 'Look again' }).click()
         return deliveries.getByText('Delivered', { exact: true }).count()
@@ -326,7 +323,7 @@ describeInBrowser('the settings', (chromiumPath) => {
     await receiver.hasReceived(1)
     await webhooks.getByRole('button', { name: `Deliveries to ${receiver.url}` }).click()
     const waiting = webhooks.locator('.deliveries li').filter({ hasText: 'again in' })
-    await eventually(
+    await valueWhen(
       async () => {
         await webhooks.getByRole('button', { name: 'Look again' }).click()
         return waiting.count()
@@ -440,11 +437,11 @@ describeInBrowser('the settings', (chromiumPath) => {
       await page.keyboard.press('Tab')
     await page.keyboard.press('Space')
     await hasFocus(keys.getByRole('button', { name: 'Make a key' }))
+    await keys.getByRole('button', { name: 'Revoke by hand' }).waitFor()
     await page.keyboard.press('Tab')
     expect(await focused()).toBe('Revoke')
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog').waitFor()
-    expect(await focused()).toBe('Cancel')
+    await hasFocus(page.getByRole('dialog').getByRole('button', { name: 'Cancel' }))
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await keys.getByText('Revoked', { exact: true }).waitFor()

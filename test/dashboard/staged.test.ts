@@ -6,11 +6,12 @@ import { Antipasto } from '../../client/api/antipasto.js'
 import type { UploadFilters } from '../../client/api/types.js'
 import { SORTS } from '../../client/dashboard/staged/wish.js'
 import { idOf, TusClient } from '../dialects/tus-client.js'
-import { withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { launchChromium, openWatchedPage, type WatchedPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually, openSignedIn, rowOf, settled } from './page-parts.js'
+import { copiedBy, hasFocus, openSignedIn, rowOf, settled, textInFocus } from './page-parts.js'
 import { insertUploads } from './staged/many-uploads.js'
 
 const BYTES = Buffer.from('day,temperature\n1,4.2\n2,4.1\n')
@@ -34,9 +35,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
   // What is listed is only what the test has made.
   beforeEach(async () => {
     use(shared)
-    await withConnection(shared.databaseUrl!, (client) =>
-      client.query('DELETE FROM uploads; DELETE FROM packages'),
-    )
+    await cleanSlate(shared)
   })
 
   afterEach(async () => {
@@ -106,12 +105,8 @@ describeInBrowser('everything staged', (chromiumPath) => {
     expect(await row.locator('.staged-end time').getAttribute('datetime')).toBe(report.expires_at)
     expect(await row.locator('.staged-end time').getAttribute('title')).toContain(String(end.getFullYear()))
     expect(await row.locator('.staged-age time').textContent()).toMatch(/ago$/)
-    await row.getByRole('button', { name: 'Copy URL of lake.csv' }).click()
-    const copied = await eventually(
-      () => page.evaluate<string>('navigator.clipboard.readText()'),
-      (text) => text !== '',
-    )
-    expect(copied).toBe(report.retrieval_url)
+    const copy = row.getByRole('button', { name: 'Copy URL of lake.csv' })
+    expect(await copiedBy(page, () => copy.click())).toBe(report.retrieval_url)
     await row.getByRole('link', { name: 'lake.csv', exact: true }).click()
     expect(page.url()).toBe(`${server.url}/#/uploads/${report.id}`)
     expect(watched.troubles).toEqual([])
@@ -127,11 +122,12 @@ describeInBrowser('everything staged', (chromiumPath) => {
     expect(await left.textContent()).toMatch(/^Ends in (59|60) minutes$/)
     expect(await left.getAttribute('data-soon')).toBe('')
     await page.clock.fastForward(30 * 60_000)
-    await eventually(
+    const later = /^Ends in (29|28) minutes$/
+    const text = await valueWhen(
       async () => (await left.textContent()) ?? '',
-      (text) => /^Ends in (29|28) minutes$/.test(text),
+      (found) => later.test(found),
     )
-    expect(await left.textContent()).toMatch(/^Ends in (29|28) minutes$/)
+    expect(text).toMatch(later)
   })
 
   test('says why an upload failed, in short and in the server’s words; what PASTA would stumble over is marked', async () => {
@@ -210,7 +206,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await page.getByText('Nothing matches').waitFor()
     await page.getByRole('button', { name: 'Show all files' }).click()
     await settled(page)
-    expect(await page.evaluate('document.activeElement.id')).toBe('staged-title')
+    await hasFocus(page.locator('#staged-title'))
     expect(await shown()).toEqual(await idsOf({}))
     expect(watched.troubles).toEqual([])
   })
@@ -247,16 +243,13 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await page.locator('h1').filter({ visible: true }).waitFor()
     await settled(page)
     await page.goBack()
-    await eventually(
-      () => page.evaluate<string>('document.activeElement.closest(".windowed-row")?.dataset.key ?? ""'),
-      (key) => key !== '',
-    )
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Old rivers')
+    expect(await textInFocus(page, 'Old rivers')).toBe('Old rivers')
 
     await tools(page).getByRole('combobox', { name: 'Label' }).selectOption({ label: 'rivers' })
     await settled(page)
     expect(await groups.locator('h3').allTextContents()).toEqual(['Old rivers'])
     await page.getByRole('searchbox').fill('loose')
+    await page.waitForURL('**q=loose**')
     await tools(page).getByRole('combobox', { name: 'Label' }).selectOption({ label: 'All labels' })
     await settled(page)
     expect(await idsByScrolling(page)).toEqual(await idsOf({ q: 'loose' }))
@@ -271,21 +264,21 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await insertUploads(server.databaseUrl!, { count: MANY, prefix: 'row ' })
     const page = await openList('flat')
     const focused = () => page.evaluate<string>('document.activeElement.textContent')
+    const press = async (key: string, name: string) => {
+      await page.keyboard.press(key)
+      expect(await textInFocus(page, name)).toBe(name)
+    }
     await rowOf(page, 'row 00001.csv').getByRole('link').focus()
-    await page.keyboard.press('ArrowDown')
-    expect(await focused()).toBe('row 00002.csv')
+    await press('ArrowDown', 'row 00002.csv')
     expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
-    await page.keyboard.press('PageDown')
-    const afterPage = Number(/\d+/.exec(await focused())?.[0])
+    const afterPage = Number(/\d+/.exec(await pageDown(page))?.[0])
     expect(afterPage).toBeGreaterThan(5)
-    await page.keyboard.press('ArrowUp')
-    expect(await focused()).toBe(`row ${String(afterPage - 1).padStart(5, '0')}.csv`)
-    await page.keyboard.press('Home')
-    expect(await focused()).toBe('row 00001.csv')
+    await press('ArrowUp', `row ${String(afterPage - 1).padStart(5, '0')}.csv`)
+    await press('Home', 'row 00001.csv')
     await page.keyboard.press('End')
-    await eventually(focused, (name) => name === 'row 00200.csv')
+    await valueWhen(focused, (name) => name === 'row 00200.csv')
     // The rest comes while one looks: the end is further down now.
-    await eventually(
+    await valueWhen(
       async () => {
         await page.keyboard.press('End')
         return focused()
@@ -297,14 +290,11 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await page.keyboard.press('Tab')
     await page.keyboard.press('Tab')
     expect(await page.evaluate('document.activeElement.ariaLabel')).toBe(`Delete row 00${MANY}.csv`)
-    await page.keyboard.press('Enter')
-    expect(await eventually(focused, (name) => name === `row 00${MANY - 1}.csv`)).toBe(
-      `row 00${MANY - 1}.csv`,
-    )
+    await press('Enter', `row 00${MANY - 1}.csv`)
     // Whoever doesn't want to walk through all rows doesn't have to.
     await page.locator('.skip-list').focus()
     await page.keyboard.press('Enter')
-    expect(await page.evaluate('document.activeElement.id')).toBe('staged-end')
+    await hasFocus(page.locator('#staged-end'))
     expect(watched.troubles).toEqual([])
   })
 
@@ -312,18 +302,14 @@ describeInBrowser('everything staged', (chromiumPath) => {
     await insertUploads(server.databaseUrl!, { count: 150, prefix: 'row ' })
     const page = await openList('flat', { hash: '#/?sort=filename' })
     await rowOf(page, 'row 00001.csv').getByRole('link').focus()
-    for (let times = 0; times < 6; times += 1) await page.keyboard.press('PageDown')
-    const name = await page.evaluate<string>('document.activeElement.textContent')
+    let name = ''
+    for (let times = 0; times < 6; times += 1) name = await pageDown(page)
     const before = await page.evaluate<number>('scrollY')
     expect(before).toBeGreaterThan(1_000)
     await page.keyboard.press('Enter')
     await page.locator('h1').filter({ visible: true }).waitFor()
     await page.locator('a.back').click()
-    const back = await eventually(
-      () => page.evaluate<string>('document.activeElement.textContent'),
-      (text) => text === name,
-    )
-    expect(back).toBe(name)
+    expect(await textInFocus(page, name)).toBe(name)
     expect(page.url()).toBe(`${server.url}/#/?sort=filename`)
     expect(Math.abs((await page.evaluate<number>('scrollY')) - before)).toBeLessThan(2)
     expect(watched.troubles).toEqual([])
@@ -381,7 +367,7 @@ describeInBrowser('everything staged', (chromiumPath) => {
     }
     // With the last row the list goes.
     await page.getByText('Nothing staged yet').waitFor()
-    expect(await page.evaluate('document.activeElement.id')).toBe('staged-title')
+    await hasFocus(page.locator('#staged-title'))
     expect(await tools(page).isVisible()).toBe(false)
     expect(watched.troubles).toEqual([])
   })
@@ -392,6 +378,23 @@ function tools(page: Page): Locator {
   return page.getByRole('search', { name: 'Everything staged' })
 }
 
+/** Answers the row that has the focus then: another one. */
+async function pageDown(page: Page): Promise<string> {
+  const focused = () => page.evaluate<string>('document.activeElement.textContent')
+  const before = await focused()
+  await page.keyboard.press('PageDown')
+  return valueWhen(focused, (name) => name !== before)
+}
+
+/** The window has rows wherever the list is in it: they follow a moment after it was scrolled. */
+const IS_DRAWN = `(() => {
+  const list = document.querySelector('.windowed').getBoundingClientRect()
+  const rows = [...document.querySelectorAll('.windowed-row')].map((row) => row.getBoundingClientRect())
+  const [from, to] = [Math.max(0, list.top), Math.min(innerHeight, list.bottom)]
+  const drawn = rows.reduce((sum, row) => sum + Math.max(0, Math.min(row.bottom, to) - Math.max(row.top, from)), 0)
+  return drawn > to - from - 1
+})()`
+
 /** All rows from the top to the end, as somebody meets them who scrolls down; pages come on the way. */
 async function idsByScrolling(page: Page): Promise<string[]> {
   await page.evaluate('scrollTo(0, 0)')
@@ -399,6 +402,7 @@ async function idsByScrolling(page: Page): Promise<string[]> {
   const seen = `[...document.querySelectorAll('.windowed-row:has(.staged-row)')].map((row) => [Number(row.ariaPosInSet), row.firstElementChild.dataset.id])`
   for (let still = 0; still < 4; ) {
     await page.waitForTimeout(60)
+    await valueWhen(() => page.evaluate<boolean>(IS_DRAWN), Boolean)
     for (const [place, id] of await page.evaluate<[number, string][]>(seen)) places.set(place, id)
     const atEnd = `scrollY + innerHeight >= document.scrollingElement.scrollHeight - 1`
     still = (await page.evaluate<boolean>(atEnd)) ? still + 1 : 0

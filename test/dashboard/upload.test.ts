@@ -5,15 +5,17 @@ import { createReadStream } from 'node:fs'
 import { appendFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { Antipasto } from '../../client/api/antipasto.js'
 import { idOf, TusClient } from '../dialects/tus-client.js'
 import { withConnection } from '../support/database.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { dropFile, launchChromium, openWatchedPage, type WatchedPage, watchPage } from './browser.js'
+import { cleanSlate } from './clean-slate.js'
 import { describeInBrowser } from './describe-in-browser.js'
-import { eventually, openSignedIn } from './page-parts.js'
+import { copiedBy, hasFocus, openSignedIn, textInFocus } from './page-parts.js'
 import { MIB, makeFile, restingOffset, send, uploadNamed, waitForOffset } from './send/send-page.js'
 
 const DAY_MS = 86_400_000
@@ -39,6 +41,8 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     tus = new TusClient(server)
     browser = await launchChromium(chromiumPath)
   })
+
+  beforeEach(() => cleanSlate(server))
 
   afterEach(async () => watched?.close())
 
@@ -167,7 +171,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
 
     await choose(page, file)
     const progress = page.getByRole('progressbar', { name: 'Reading large.bin …' })
-    await eventually(
+    await valueWhen(
       async () => Number(await progress.getAttribute('value')),
       (value) => value > 10 * MIB,
     )
@@ -175,15 +179,11 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await page.getByText(/^\d+(\.\d+)? MB\/s, \d+ .* left$/).waitFor()
     await page.locator('.upload-verify').getByRole('button', { name: 'Cancel' }).click()
     await progress.waitFor({ state: 'detached' })
-    await eventually(
-      () => focusedText(page),
-      (text) => text === 'Choose a file',
-    )
-    expect(await focusedText(page)).toBe('Choose a file')
+    expect(await textInFocus(page, 'Choose a file')).toBe('Choose a file')
     expect(await page.locator('[data-verdict]').count()).toBe(0)
 
     await choose(page, file)
-    await page.locator('[data-verdict=equal]').waitFor({ timeout: 60_000 })
+    await page.locator('[data-verdict=equal]').waitFor()
 
     await choose(page, file)
     await progress.waitFor()
@@ -199,11 +199,11 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     const notice = page.locator('.notice')
     await notice.getByText('undone.csv is deleted, and its URL is dead.').waitFor()
     await page.getByRole('heading', { name: 'This upload was deleted' }).waitFor()
-    expect(await focusedText(page)).toBe('undone.csv')
+    expect(await textInFocus(page, 'undone.csv')).toBe('undone.csv')
     expect((await fetch(url ?? '')).status).toBe(410)
     const first = Number.parseInt((await notice.locator('.number').textContent()) ?? '', 10)
     expect(first).toBeLessThanOrEqual(15)
-    const later = await eventually(
+    const later = await valueWhen(
       async () => Number.parseInt((await notice.locator('.number').textContent()) ?? '', 10),
       (seconds) => seconds < first,
     )
@@ -213,7 +213,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     expect(await page.locator('.upload-url a').getAttribute('href')).toBe(url)
     expect(Buffer.from(await (await fetch(url ?? '')).arrayBuffer())).toEqual(BYTES)
     await page.getByRole('status').getByText('undone.csv is back.').waitFor()
-    expect(await focusedText(page)).toBe('undone.csv')
+    expect(await textInFocus(page, 'undone.csv')).toBe('undone.csv')
 
     await page.getByRole('button', { name: 'Delete undone.csv' }).click()
     await page.getByRole('button', { name: 'Undo the deletion' }).waitFor()
@@ -231,7 +231,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await page.getByRole('button', { name: 'Delete gone.csv' }).click()
     const undo = page.getByRole('button', { name: 'Undo the deletion' })
     await undo.waitFor()
-    await page.getByText('To have the file here again, send it again.').waitFor({ timeout: 25_000 })
+    await page.getByText('To have the file here again, send it again.').waitFor()
     expect(await undo.count()).toBe(0)
     expect(await page.locator('.notice').count()).toBe(0)
     expect((await fetch(url ?? '')).status).toBe(410)
@@ -282,7 +282,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     const { page } = watched
     await openSignedIn(page, server)
     const { file } = await makeFile(folder, 'moving.bin', 40 * MIB)
-    await watched.limitUpload(2 * MIB)
+    await watched.limitUpload(MIB / 2)
     await send(page, [file])
     await waitForOffset(server, 'moving.bin', 1)
     const { id } = (await uploadNamed(server, 'moving.bin'))!
@@ -378,15 +378,11 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await page.getByRole('button', { name: 'Add a note' }).focus()
     await page.keyboard.press('Enter')
     const field = page.getByRole('textbox', { name: 'Note' })
-    await field.waitFor()
+    await hasFocus(field)
     await page.keyboard.type('Sensor 3 was replaced.')
     await page.keyboard.press('Enter')
     await page.locator('.upload-note').getByText('Sensor 3 was replaced.').waitFor()
-    await eventually(
-      () => focusedText(page),
-      (text) => text === 'Edit',
-    )
-    expect(await focusedText(page)).toBe('Edit')
+    expect(await textInFocus(page, 'Edit')).toBe('Edit')
     expect((await antipasto.uploads.report(id)).note).toBe('Sensor 3 was replaced.')
 
     await page.keyboard.press('Enter')
@@ -443,6 +439,8 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
   test('says what ended, what there is not, and what could not be loaded', async () => {
     const { id } = await tus.put(BYTES, { filename: 'ended.csv' })
     expect((await tus.remove(id)).status).toBe(204)
+    // Before there is a page: one that hears of it asks for it again by itself.
+    const there = await tus.put(BYTES, { filename: 'there.csv' })
     const page = await openUpload(id)
     await page.getByRole('heading', { name: 'This upload was deleted' }).waitFor()
     expect(await page.getByRole('button', { name: /^(Undo|Delete)/ }).count()).toBe(0)
@@ -460,7 +458,6 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     await page.getByRole('heading', { name: 'There is no such upload' }).waitFor()
     await page.getByText('It is not yours, or it is gone.').waitFor()
 
-    const there = await tus.put(BYTES, { filename: 'there.csv' })
     const route = `**/uploads/${there.id}`
     await page.route(route, (request) =>
       request.fulfill({
@@ -477,7 +474,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     )
     await page.goto(`${server.url}/#/uploads/${there.id}`)
     const failure = page.getByRole('alert')
-    await failure.getByText('The upload could not be loaded.').waitFor({ timeout: 40_000 })
+    await failure.getByText('The upload could not be loaded.').waitFor()
     await failure.getByText('request-7').waitFor()
     await page.unroute(route)
     await failure.getByRole('button', { name: 'Try again' }).click()
@@ -501,7 +498,7 @@ describeInBrowser('the view of an upload', (chromiumPath) => {
     const { id } = await tus.put(BYTES, { filename: 'read.csv' })
     const page = await openUpload(id, READ_KEY)
     await digestIn(page, 'MD5').waitFor()
-    await eventually(
+    await valueWhen(
       () => page.getByRole('button', { name: /^(Delete|Make a new|Add a note|1 week)/ }).count(),
       (count) => count === 0,
     )
@@ -526,18 +523,8 @@ async function choose(page: Page, file: string): Promise<void> {
   await page.locator('.upload-verify input[type=file]').setInputFiles(file)
 }
 
-/** What a press on the button puts into the clipboard. */
-async function copied(page: Page, button: string): Promise<string> {
-  await page.evaluate(`navigator.clipboard.writeText('')`)
-  await page.getByRole('button', { name: button, exact: true }).click()
-  return eventually(
-    () => page.evaluate<string>('navigator.clipboard.readText()'),
-    (text) => text !== '',
-  )
-}
-
-function focusedText(page: Page): Promise<string> {
-  return page.evaluate<string>('document.activeElement.textContent.trim()')
+function copied(page: Page, button: string): Promise<string> {
+  return copiedBy(page, () => page.getByRole('button', { name: button, exact: true }).click())
 }
 
 async function bytesOf(download: { createReadStream(): Promise<NodeJS.ReadableStream> }): Promise<Buffer> {

@@ -52,7 +52,6 @@ describeInBrowser('every view', (chromiumPath) => {
         await ground.tidy()
       }
     },
-    60_000,
   )
 })
 

@@ -1,8 +1,10 @@
 // The page of documentation in a real browser, on the real server; and openapi.json as it is served.
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
-import { findChromium, launchChromium, openWatchedPage, type WatchedPage } from '../dashboard/browser.js'
+import { launchChromium, openWatchedPage, type WatchedPage } from '../dashboard/browser.js'
+import { cleanSlate } from '../dashboard/clean-slate.js'
+import { describeInBrowser } from '../dashboard/describe-in-browser.js'
 import { startServer, type TestServer } from '../support/server.js'
 
 let server: TestServer
@@ -64,23 +66,15 @@ describe('the files of the page', () => {
   )
 })
 
-const chromiumPath = findChromium()
-const isSkipped = chromiumPath === undefined && process.env.REQUIRE_BROWSER !== '1'
-const describeInBrowser = isSkipped ? describe.skip : describe
-
-if (isSkipped)
-  console.warn(
-    'The browser tests of the documentation are skipped: no Chromium was found. Set CHROMIUM_PATH.',
-  )
-
-describeInBrowser(isSkipped ? 'the page (skipped: no Chromium; set CHROMIUM_PATH)' : 'the page', () => {
+describeInBrowser('the page', (chromiumPath) => {
   let browser: Browser
   let watched: WatchedPage
 
   beforeAll(async () => {
-    if (chromiumPath === undefined) throw new Error('REQUIRE_BROWSER is set, and there is no Chromium.')
     browser = await launchChromium(chromiumPath)
   })
+
+  beforeEach(() => cleanSlate(server))
 
   afterEach(async () => watched?.close())
 

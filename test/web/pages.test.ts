@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { openWatchedPage, type WatchedPage } from '../dashboard/browser.js'
-import { eventually, PICK_FILES, rowOf, uploadButton } from '../dashboard/page-parts.js'
+import { PICK_FILES, rowOf, uploadButton } from '../dashboard/page-parts.js'
 import { bodyOf, RestClient } from '../dialects/rest-client.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { valueWhen } from '../support/until.js'
 import { describeInChromium } from './ground.js'
 
 const MARKUP = [
@@ -100,7 +101,7 @@ describeInChromium('the pages', (browser) => {
       expect(ran).toEqual({ ran: [], style: '', base: server.url + start, at: start })
       const { troubles } = watched
       // The one for the form comes by way of the browser's own process.
-      const breaches = await eventually(
+      const breaches = await valueWhen(
         async () => troubles.join('\n'),
         (text) => text.includes('policy: form-action'),
       )

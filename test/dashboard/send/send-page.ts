@@ -5,7 +5,8 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Locator, Page } from 'playwright-core'
-import { eventually, sha256Of } from '../page-parts.js'
+import { valueWhen } from '../../support/until.js'
+import { sha256Of } from '../page-parts.js'
 
 export const MIB = 1024 * 1024
 
@@ -59,7 +60,7 @@ export async function waitForOffset(
   name: string,
   atLeastBytes: number,
 ): Promise<number> {
-  const upload = await eventually(
+  const upload = await valueWhen(
     () => uploadNamed(server, name),
     (found) => (found?.offset ?? 0) >= atLeastBytes,
   )
@@ -71,19 +72,19 @@ export async function waitUntilReady(
   server: { url: string; key: string },
   name: string,
 ): Promise<UploadAnswer | undefined> {
-  return eventually(
+  return valueWhen(
     () => uploadNamed(server, name),
     (found) => found?.state === 'ready',
   )
 }
 
-/** The offset once the last bytes on the wire have come in. */
+/** The offset once the last bytes on the wire have come in: it has stayed the same for a second. */
 export async function restingOffset(server: { url: string; key: string }, name: string): Promise<number> {
   for (let before = -1; ; ) {
     const now = (await uploadNamed(server, name))?.offset ?? 0
     if (now === before) return now
     before = now
-    await sleep(400)
+    await sleep(1_000)
   }
 }
 
