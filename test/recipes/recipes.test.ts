@@ -167,13 +167,12 @@ for (const recipe of RECIPES) {
         const ended = await succeed(running)
         const packageId = await expectAllTheWay(label)
 
-        // It went on where it was, after both breaks, and never from the start again.
+        // It went on where it was, after both breaks, and never from the start again. How much of what was on its way had
+        // come in when the line broke is the machine's.
         const offsets = offsetsIn(ended)
         expect(offsets.length).toBeGreaterThanOrEqual(3)
         expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
         expect(offsets.filter((offset) => offset === 0)).toHaveLength(1)
-        // Close to the first break: less what the small files took, and the heads of requests.
-        expect(offsets[1]).toBeGreaterThan(2 * MEBIBYTE)
         expect(ended.stderr).toContain('Trying again in 1 s.')
         expect(`${ended.stdout}${ended.stderr}`).toContain(`--delete ${packageId}`)
 
