@@ -49,11 +49,12 @@ describeInBrowser('the page', (chromiumPath) => {
     return watched.page
   }
 
-  /** With all files in one list, wherever they belong. */
-  async function openFlatPage(options?: { url: string }): Promise<Page> {
-    const page = await openPage(options)
-    await page.getByRole('button', { name: 'One list' }).click()
-    return page
+  /** With all files in one list, wherever they belong: chosen before, as there is nothing to choose while nothing is staged. */
+  async function openFlatPage({ url = server.url } = {}): Promise<Page> {
+    watched = await openWatchedPage(browser, url)
+    await watched.page.addInitScript(`localStorage.setItem('antipasto.list', 'flat')`)
+    await openSignedIn(watched.page, { url, key: server.key })
+    return watched.page
   }
 
   async function reportsOf(name: string): Promise<Report[]> {
