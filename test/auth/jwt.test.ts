@@ -278,9 +278,10 @@ describe('What is refused before any key is looked for', () => {
     ['100 kB of dots', () => `eyJ${'.'.repeat(100_000)}`],
   ])('%s', async (_what, token) => {
     const text = token()
-    const startedAtMs = performance.now()
+    const before = process.cpuUsage()
     expect(await verifier.identify(text)).toBeUndefined()
-    expect(performance.now() - startedAtMs).toBeLessThan(50)
+    // In microseconds of this process, whatever else the machine does.
+    expect(process.cpuUsage(before).user).toBeLessThan(250_000)
     expect(asked).toBe(0)
   })
 })

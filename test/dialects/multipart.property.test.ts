@@ -13,7 +13,7 @@ import { BOUNDARY, FORM_TYPE, file, form, part } from './form.js'
 
 const KIB = 1024
 /** Each property stops after this time, with however many runs it had. */
-const TIME_LIMIT_MS = 2500
+const TIME_LIMIT_MS = 10_000
 
 /** A request whose body comes in these pieces; with `isCut` the connection ends then. */
 function requestOf(pieces: readonly Buffer[], isCut: boolean): IncomingMessage {
