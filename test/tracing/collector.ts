@@ -3,6 +3,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PATIENCE_MS } from '../support/until.js'
 
 export interface CollectedSpan {
   readonly traceId: string
@@ -28,8 +29,6 @@ export interface Collector {
   waitFor(matches: (span: CollectedSpan) => boolean): Promise<CollectedSpan>
   close(): Promise<void>
 }
-
-const PATIENCE_MS = 60_000
 
 /** @param answers false: it takes requests and says nothing */
 export async function startCollector({ answers = true } = {}): Promise<Collector> {
