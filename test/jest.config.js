@@ -10,5 +10,5 @@ export default {
   testTimeout: 180_000,
   globalSetup: '<rootDir>/test/support/setup.js',
   globalTeardown: '<rootDir>/test/support/teardown.js',
-  reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
+  reporters: ['default', '<rootDir>/test/support/results-reporter.js'],
 }
