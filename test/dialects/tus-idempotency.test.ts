@@ -497,6 +497,18 @@ describe('answers that are lost', () => {
 
   const through = () => new TusClient({ ...server, url: proxy.url, key: server.key })
 
+  /** As every client does: while an earlier creation that comes late takes the upload over, it asks again how far it is. */
+  const sendOn = async (id: string, bytes: Buffer) => {
+    await until(async () => {
+      const { headers } = await tus.head(id)
+      const at = Number(headers['upload-offset'])
+      if (at === bytes.length) return true
+      const { status } = await tus.patch(id, at, bytes.subarray(at))
+      expect([204, 423]).toContain(status)
+      return status === 204
+    })
+  }
+
   test('leave one upload, wherever the creation was cut, and its bytes are right', async () => {
     const cases = fc.record({
       sizeBytes: fc.oneof(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 130 * KIB, max: 900 * KIB })),
@@ -532,8 +544,7 @@ describe('answers that are lost', () => {
         const answer = await tus.create(asked())
         expect(answer.status).toBe(201)
         const id = idOf(answer)
-        const at = Number(answer.headers['upload-offset'])
-        if (at < sizeBytes) expect((await tus.patch(id, at, bytes.subarray(at))).status).toBe(204)
+        await sendOn(id, bytes)
         expect(await uploadsOfKey(key)).toEqual([{ id, state: 'ready' }])
         expectSameBytes(await tus.retrieve(await tus.report(id)), bytes)
         expect((await eventsOf(server, id)).filter((type) => /created|ready/.test(type))).toEqual([

@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = await startServer({
     env: {
       MAX_CONNECTIONS_PER_ADDRESS: '3000',
-      NO_PROGRESS_TIMEOUT: '30s',
+      NO_PROGRESS_TIMEOUT: '60s',
       MIN_UPLOAD_RATE: '128',
       LOG_LEVEL: 'warn',
     },
@@ -130,7 +130,7 @@ test('1,000 bodies of a byte a second leave a normal upload its speed, and end w
   await Promise.all(slow.map(({ over }) => over))
   const tooSlow = slow.filter(({ client }) => client.answer.startsWith('HTTP/1.1 408 Request Timeout'))
   for (const { client } of tooSlow) {
-    expect(client.answer).toContain('Less than 128 bytes a second arrived for 30 s.')
+    expect(client.answer).toContain('Less than 128 bytes a second arrived for 60 s.')
   }
   // All of them end in one moment: where the database is busy, the last of a thousand may find it so, and hear 503.
   expect(tooSlow.length).toBeGreaterThan(SLOW_CLIENTS / 2)
@@ -170,7 +170,7 @@ test('200 clients that never finish their headers are ended, and others are serv
   expect(status).toBe(200)
   await closed
   clearInterval(timer)
-  expect(performance.now() - startedAt).toBeLessThan(60_000)
+  expect(performance.now() - startedAt).toBeLessThan(120_000)
   expect(heard.filter((text) => !text.startsWith('HTTP/1.1 408 '))).toEqual([])
 })
 
