@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { parseByteCount, parseDurationSeconds } from '../server/units.js'
+import fc from './support/properties.js'
 
 test.each([
   ['90s', 90],

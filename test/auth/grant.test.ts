@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { checkMayRevoke, expiryOf, grantOf, OWNER_PATTERN } from '../../server/auth/grant.js'
 import { hasScope, type Identity, type Scope, scopes } from '../../server/auth/identity.js'
 import { isAppError } from '../../server/errors.js'
+import fc from '../support/properties.js'
 
 function maker(...held: Scope[]): Identity {
   return { owner: 'lake', scopes: new Set(held) }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { assertBodyOf, parseContentRange } from '../../server/dialects/content-range-header.js'
 import { isAppError } from '../../server/errors.js'
+import fc from '../support/properties.js'
 
 const MOST = Number.MAX_SAFE_INTEGER
 

@@ -1,11 +1,11 @@
 // What makes a request known when it comes again, and in which order that is looked for: every look costs a statement.
 
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { idempotencyOf, makeOnce } from '../../server/dialects/idempotency.js'
 import { AppError, type ErrorCode } from '../../server/errors.js'
 import type { Idempotency } from '../../server/uploads/insertion.js'
 import type { Upload } from '../../server/uploads/upload.js'
+import fc from '../support/properties.js'
 import { anUpload } from '../uploads/an-upload.js'
 
 const idempotency: Idempotency = { key: 'k', digest: 'd' }

@@ -5,10 +5,10 @@ import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { MultipartBody } from '../../server/dialects/multipart.js'
 import { isAppError } from '../../server/errors.js'
 import { bytesFrom } from '../end-to-end/evidence.js'
+import fc from '../support/properties.js'
 import { BOUNDARY, FORM_TYPE, file, form, part } from './form.js'
 
 const KIB = 1024

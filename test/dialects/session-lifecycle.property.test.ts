@@ -5,11 +5,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { reportSchema } from '../../server/uploads/operations.js'
 import type { Report } from '../../server/uploads/report.js'
 import type { UploadState } from '../../server/uploads/upload.js'
 import { bytesFrom, digestsOf } from '../end-to-end/evidence.js'
+import fc from '../support/properties.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 import { type Answer, askRaw } from './exchange.js'

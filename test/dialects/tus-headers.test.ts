@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import {
   announcedBytes,
   askedOf,
@@ -11,6 +10,7 @@ import {
   describeUpload,
   isOffsetStream,
 } from '../../server/dialects/tus-headers.js'
+import fc from '../support/properties.js'
 import { writeMetadata } from './tus-client.js'
 
 /** The code that `act` refuses with, or what it answers. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { RunningDigest } from '../../server/digests/digest.js'
 import { openEngine } from '../../server/digests/engine-choice.js'
+import fc from '../support/properties.js'
 import { engines } from './engines.js'
 import { nativeDigests } from './native-digests.js'
 

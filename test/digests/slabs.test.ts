@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals'
-import fc from 'fast-check'
 import { MOST_LENT_PER_TURN, SLAB_BYTES, type Slab, SlabPool } from '../../server/digests/slabs.js'
+import fc from '../support/properties.js'
 
 /** Whether `promise` has settled once all that is ready has run. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

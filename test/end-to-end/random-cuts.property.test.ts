@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import fc from '../support/properties.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type CuttingProxy, type Manner, startCuttingProxy } from './cutting-proxy.js'
 import { bytesFrom, expectWhole, storedFiles } from './evidence.js'

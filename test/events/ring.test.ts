@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import type { EventRecord } from '../../server/events/event.js'
 import { EventRing } from '../../server/events/ring.js'
+import fc from '../support/properties.js'
 
 function event(sequence: number, owner = 'a'): EventRecord {
   return {

@@ -14,7 +14,7 @@ const TIMEOUT_MS = 480_000
 const STAGE_TIMEOUT_MS = 90_000
 const LOG_TAIL_CHARACTERS = 4_000
 
-const FRESH_SEED = Date.now() % 1_000_000_000
+const FRESH_SEED = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000_000)
 
 describeRadosgw('Under faults', () => {
   describeNginx('with all parts', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import fc from '../support/properties.js'
 import { randomFrom } from './random.js'
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import fc from '../support/properties.js'
 import { describeFault, FAULTS, type PlannedFault, planSchedule } from './schedule.js'
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })

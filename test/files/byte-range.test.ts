@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { AppError } from '../../server/errors.js'
 import { type ByteRange, isNotModified, isRangeFresh, parseRange } from '../../server/files/byte-range.js'
+import fc from '../support/properties.js'
 
 function attempt(header: string | undefined, sizeBytes: number): ByteRange | null | 'refused' {
   try {

@@ -1,6 +1,6 @@
 // Requests made from openapi.json: what it allows, and whatever a client can get wrong or wish us ill with.
 
-import fc from 'fast-check'
+import fc from '../support/properties.js'
 import { ValueMaker } from './arbitrary-value.js'
 import type { DescribedOperation, Description, JsonSchema, Parameter } from './described.js'
 import type { Ask } from './exchange.js'

@@ -1,7 +1,7 @@
 // Values that a JSON Schema of the document allows, as far as it can be told, and others.
 
-import fc from 'fast-check'
 import { z } from 'zod'
+import fc from '../support/properties.js'
 import type { Description, JsonSchema } from './described.js'
 import { HOSTILE_TEXT, HOSTILE_VALUES, time, VALUES } from './known-values.js'
 

@@ -1,6 +1,6 @@
 // What fuzzing asks with where the document alone wouldn't get far: values that mean something, and values that mean ill.
 
-import fc from 'fast-check'
+import fc from '../support/properties.js'
 import { seed } from './seeds.js'
 
 export const KIBI = 1024

@@ -1,8 +1,8 @@
 // Things that are there, so that what is asked of a server at random isn't only of things that never were.
 
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import { z } from 'zod'
+import fc from '../support/properties.js'
 import { type Ask, ask } from './exchange.js'
 
 const PLACES = ['uploads', 'packages', 'webhooks', 'keys', 'contents', 'tokens', 'cursors'] as const

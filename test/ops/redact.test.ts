@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { shortened, shownPath, withoutControls, withoutSecrets } from '../../server/ops/redact.js'
+import fc from '../support/properties.js'
 
 test.each([
   ['/uploads/u1', '/uploads/u1'],

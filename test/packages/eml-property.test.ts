@@ -2,10 +2,10 @@
 // physicals in any state of completion.
 
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { type PackageFile, PackageFiles } from '../../server/packages/eml-files.js'
 import { EmlPatch, type Patched } from '../../server/packages/eml-patch.js'
 import { EmlReader } from '../../server/packages/eml-reader.js'
+import fc from '../support/properties.js'
 import { findAll, parseXml, schemaProblems, type XmlNode } from './eml-schema.js'
 
 const RUNS = 300

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { isAppError } from '../../server/errors.js'
 import { EmlReader, type SourceElement } from '../../server/packages/eml-reader.js'
 import { textOf } from '../../server/packages/eml-text.js'
+import fc from '../support/properties.js'
 
 const NAMESPACE = 'https://eml.ecoinformatics.org/eml-2.2.0'
 const MEBIBYTE = 2 ** 20

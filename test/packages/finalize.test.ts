@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { isAppError } from '../../server/errors.js'
 import type { Metadata } from '../../server/packages/metadata.js'
 import { metadataProblem, normalizedMetadata } from '../../server/packages/metadata.js'
 import { randomId } from '../../server/uploads/random.js'
+import fc from '../support/properties.js'
 import { aFile, type Ground, newGround } from '../uploads/parts.js'
 import { aDescription, aWhole, OWNER, openPackageInstance, type PackageInstance } from './ground.js'
 

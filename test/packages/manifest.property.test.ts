@@ -3,7 +3,6 @@
 import { describe, expect, test } from '@jest/globals'
 import canonicalize from 'canonicalize'
 import { decode, encode, rfc8949EncodeOptions } from 'cborg'
-import fc from 'fast-check'
 import {
   encodeFiles,
   type FrozenFile,
@@ -16,6 +15,7 @@ import {
 import { type Metadata, metadataProblem, normalizedMetadata } from '../../server/packages/metadata.js'
 import { manifestSchema } from '../../server/packages/operations.js'
 import { NEVER } from '../../server/packages/retention.js'
+import fc from '../support/properties.js'
 import { aPackage } from './a-package.js'
 import { assertDeterministicCbor, canonicalJson } from './canonical.js'
 

@@ -2,7 +2,6 @@
 
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { pino } from 'pino'
 import { uploaderOf } from '../../server/auth/owner-scope.js'
 import { isAppError } from '../../server/errors.js'
@@ -10,6 +9,7 @@ import { Sweep } from '../../server/sweep/sweep.js'
 import { checksumsOf } from '../dialects/tus-client.js'
 import { aDescription, openPackageInstance, type PackageInstance } from '../packages/ground.js'
 import { withConnection } from '../support/database.js'
+import fc from '../support/properties.js'
 import { aBody, aFile, anActor, type Ground, letExpire, newGround } from '../uploads/parts.js'
 import { usageTwice } from './recount.js'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { type PlannedPart, planComposition, type SourceRange } from '../../server/storage/compose-plan.js'
 import { type ComposeSource, MOST_COMPOSE_SOURCES } from '../../server/storage/store.js'
+import fc from '../support/properties.js'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3

@@ -1,8 +1,8 @@
 // Time is Jest's here: a second of patience is one call. Under load the real one is in test/end-to-end.
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import fc from 'fast-check'
 import { type PartBuffer, PartMemory } from '../../server/storage/part-memory.js'
+import fc from '../support/properties.js'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { joinFrom, LEAST_PART_BYTES, nextPartBytes } from '../../server/storage/part-plan.js'
+import fc from '../support/properties.js'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { Turns } from '../../server/storage/turns.js'
+import fc from '../support/properties.js'
 
 test('what is done is answered, and what fails fails, and either gives its turn on', async () => {
   const turns = new Turns(1)

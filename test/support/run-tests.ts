@@ -30,11 +30,11 @@ const JEST = createRequire(import.meta.url).resolve('jest/bin/jest')
 export async function runTests(options: RunTestsOptions): Promise<number> {
   const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-results-'))
   const resultsFile = path.join(folder, 'results.json')
+  // One seed for both tries: what a property or a schedule of faults has found is found again.
+  const TEST_SEED = process.env.TEST_SEED ?? String(Date.now() % 1_000_000_000)
+  const env = { ...process.env, TEST_RESULTS_FILE: resultsFile, TEST_SEED }
   try {
-    const first = await runJest(options.config, resultsFile, [
-      `--maxWorkers=${options.workers}`,
-      ...options.args,
-    ])
+    const first = await runJest(options.config, env, [`--maxWorkers=${options.workers}`, ...options.args])
     const failed = first.files.filter((file) => file.failed > 0)
     const isOnceMore =
       options.args.length === 0 && failed.length > 0 && failed.length <= options.mostFilesAgain
@@ -45,7 +45,7 @@ export async function runTests(options: RunTestsOptions): Promise<number> {
     console.log(`\nFiles that failed: ${failed.length}. They are run once more, one after the other.\n`)
     await rm(resultsFile)
     const paths = failed.map((file) => file.path)
-    const second = await runJest(options.config, resultsFile, ['--runInBand', '--runTestsByPath', ...paths])
+    const second = await runJest(options.config, env, ['--runInBand', '--runTestsByPath', ...paths])
     for (const file of failed) {
       const again = second.files.find((one) => one.path === file.path)
       if (again?.failed === 0) console.log(describeSecondTry(file))
@@ -61,16 +61,16 @@ export async function runTests(options: RunTestsOptions): Promise<number> {
 
 async function runJest(
   config: string,
-  resultsFile: string,
+  env: NodeJS.ProcessEnv & { TEST_RESULTS_FILE: string },
   args: readonly string[],
 ): Promise<{ exitCode: number; files: readonly FileResults[] }> {
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, JEST, '--config', config, ...args], {
     stdio: 'inherit',
-    env: { ...process.env, TEST_RESULTS_FILE: resultsFile },
+    env,
   })
   const [code] = (await once(child, 'exit')) as [number | null]
-  const results = await readFile(resultsFile, 'utf8').catch(() => '[]')
+  const results = await readFile(env.TEST_RESULTS_FILE, 'utf8').catch(() => '[]')
   return { exitCode: code ?? 1, files: JSON.parse(results) as FileResults[] }
 }
 

@@ -6,7 +6,6 @@ import { Readable } from 'node:stream'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { runInThisContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import type { DigestPool } from '../../server/digests/pool.js'
 import { AppError } from '../../server/errors.js'
@@ -14,6 +13,7 @@ import type { Store, TemporaryPosition, TemporaryWriter } from '../../server/sto
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf, someBytes } from '../dialects/tus-client.js'
 import { collect } from '../storage/store-contract.js'
+import fc from '../support/properties.js'
 import { aBody, aFile, type Ground, type Instance, newGround, openInstance, uploaderNamed } from './parts.js'
 
 const MIN_FREE_BYTES = 1_000_000

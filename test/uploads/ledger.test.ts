@@ -1,7 +1,6 @@
 // The ledger in the records, on a real database: it always adds up to the offset, and goes with the upload's end.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { AppError } from '../../server/errors.js'
 import { EMPTY_LEDGER, type Ledger, type StoredPart } from '../../server/storage/store.js'
@@ -11,6 +10,7 @@ import type { Fence, Records } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
 import { checksumsOf } from '../dialects/tus-client.js'
 import { endOf, forWriter, recorded } from '../storage/ledger-model.js'
+import fc from '../support/properties.js'
 import {
   aFile,
   type Ground,

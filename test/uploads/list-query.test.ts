@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { cursorBehind, type ListQuery, parseListQuery } from '../../server/uploads/list-query.js'
+import fc from '../support/properties.js'
 import { anUpload } from './an-upload.js'
 
 const AT = '2026-01-02T03:04:05.678Z'

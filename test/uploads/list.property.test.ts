@@ -1,13 +1,13 @@
 // The list of uploads on a real database: whatever it is sorted by and however its pages are cut, each row comes once, in order.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { type Database, openDatabase } from '../../server/database/client.js'
 import { NO_QUOTA } from '../../server/quotas/quota.js'
 import { QuotaRecords } from '../../server/quotas/records.js'
 import { cursorBehind, type ListQuery, parseListQuery } from '../../server/uploads/list-query.js'
 import { Records } from '../../server/uploads/records.js'
 import type { Upload } from '../../server/uploads/upload.js'
+import fc from '../support/properties.js'
 import { type Ground, newGround } from './parts.js'
 
 const OWNER = 'ada'

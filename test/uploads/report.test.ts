@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { fileNameOf, reportOf, retrievalUrl } from '../../server/uploads/report.js'
 import { UPLOAD_STATES, type Upload } from '../../server/uploads/upload.js'
+import fc from '../support/properties.js'
 import { anUpload } from './an-upload.js'
 
 const ORIGIN = 'https://staging.example.org'

@@ -1,7 +1,6 @@
 // Whatever is deleted, restored, purged and sent again, in any order and at once: no blob is lost, and nothing is left over.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { pino } from 'pino'
 import { EVERYONE } from '../../server/auth/owner-scope.js'
 import { isAppError } from '../../server/errors.js'
@@ -12,6 +11,7 @@ import { aDescription, openPackageInstance, type PackageInstance } from '../pack
 import { usageTwice } from '../quotas/recount.js'
 import { collect } from '../storage/store-contract.js'
 import { withConnection } from '../support/database.js'
+import fc from '../support/properties.js'
 import { expectInOrder } from './aftermath.js'
 import { aBody, aFile, type Ground, newGround, uploaderNamed } from './parts.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { BACKOFF, delayAfter, restAfter } from '../../server/webhooks/backoff.js'
+import fc from '../support/properties.js'
 
 describe('delayAfter', () => {
   test.each([

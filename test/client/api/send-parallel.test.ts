@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { bytesSource } from '../../../client/api/bytes-source.js'
 import { Gone } from '../../../client/api/errors.js'
 import { openFileSource } from '../../../client/api/node/file-source.js'
@@ -11,6 +10,7 @@ import { type ParallelOptions, partsOf, sendParallel } from '../../../client/api
 import type { Report } from '../../../server/uploads/report.js'
 import type { CuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { bytesFrom } from '../../end-to-end/evidence.js'
+import fc from '../../support/properties.js'
 import type { Traffic } from '../end-to-end/traffic.js'
 import { type MeteredGround, newMeteredGround } from './send-ground.js'
 

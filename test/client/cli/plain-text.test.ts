@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { displayWidth } from '../../../client/cli/display-width.js'
 import { plainText } from '../../../client/cli/plain-text.js'
 import { tableLines } from '../../../client/cli/table.js'
+import fc from '../../support/properties.js'
 
 describe('plainText', () => {
   test.each([

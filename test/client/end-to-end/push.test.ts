@@ -1,7 +1,7 @@
 // The promise of `antipasto push`: a folder and a big file arrive whole, each once, through a line that breaks, ten kill -9 of the
 // client and three of the server; and what goes over the line a second time is only what nobody had acknowledged.
 //
-// TEST_PUSH_BYTES sets the big file's size, TEST_PUSH_SEED the moments at which things break.
+// TEST_PUSH_BYTES sets the big file's size, TEST_SEED the moments at which things break.
 
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -86,7 +86,7 @@ describeS3('antipasto push, on a server with an S3 store', () => {
 })
 
 async function pushThroughFaults(bigBytes: number): Promise<void> {
-  const seed = Number(process.env.TEST_PUSH_SEED ?? randomInt(2 ** 31))
+  const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31))
   line.forwardTo(server.url)
   const files = [
     ...(await makeFolder(path.join(folder, 'tree'), { fileCount: FILE_COUNT, seed })),
@@ -113,7 +113,7 @@ async function pushThroughFaults(bigBytes: number): Promise<void> {
         `${run.clientKills} kills of the client, ${run.serverKilledAtMs.length} of the server; ${repeated}`,
     )
   } catch (error) {
-    console.error(`TEST_PUSH_SEED=${seed}\n${run.printed()}`)
+    console.error(`TEST_SEED=${seed}\n${run.printed()}`)
     throw error
   } finally {
     await run.stop()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { rangeBetween, rowAt, shiftFor, topsOf } from '../../../client/dashboard/parts/window.js'
+import fc from '../../support/properties.js'
 
 const rowsOf = (heights: readonly number[]) => heights.map((heightPx) => ({ heightPx }))
 const heights = fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 80 })

@@ -2,7 +2,6 @@
 // list is the server's.
 
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import type { Event, Report, UploadFilters, UploadState } from '../../../client/api/types.js'
 import {
   emptyListing,
@@ -21,6 +20,7 @@ import {
 import type { UploadEvent } from '../../../client/dashboard/staged/report-after.js'
 import { Reports } from '../../../client/dashboard/staged/reports.js'
 import { SORTS } from '../../../client/dashboard/staged/wish.js'
+import fc from '../../support/properties.js'
 import { anEvent, aReport } from './a-report.js'
 
 const PER_PAGE = 3

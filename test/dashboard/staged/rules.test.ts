@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import type { PackageSummary, Report, UploadFilters } from '../../../client/api/types.js'
 import { failureWords } from '../../../client/dashboard/staged/failure-words.js'
 import { MOST_SINGLY, nextLookMs, planRefetch } from '../../../client/dashboard/staged/freshening.js'
@@ -21,6 +20,7 @@ import {
   wishOf,
 } from '../../../client/dashboard/staged/wish.js'
 import { en } from '../../../client/dashboard/words/en.js'
+import fc from '../../support/properties.js'
 import { anEvent, aReport } from './a-report.js'
 
 describe('the order of a list', () => {

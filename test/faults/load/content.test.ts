@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
+import fc from '../../support/properties.js'
 import { ContentComparison, contentOf, digestsOfContent } from './content.js'
 
 const SIZE_BYTES = 3_000

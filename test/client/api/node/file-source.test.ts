@@ -6,12 +6,12 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { LocalFileDiffers, LocalFileFailed } from '../../../../client/api/errors.js'
 import { type FileSource, openFileSource } from '../../../../client/api/node/file-source.js'
 import type { Sha256State } from '../../../../client/api/node/prefix-digest.js'
 import { readSmallFile } from '../../../../client/api/node/small-file.js'
 import { bytesFrom } from '../../../end-to-end/evidence.js'
+import fc from '../../../support/properties.js'
 
 const MIB = 1024 * 1024
 const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import cliTruncate from 'cli-truncate'
-import fc from 'fast-check'
 import { frameOf, totalWords } from '../../../../client/cli/progress/frame.js'
 import { Tally } from '../../../../client/cli/progress/tally.js'
+import fc from '../../../support/properties.js'
 
 const MIB = 1024 ** 2
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { diskKey, unsafePath } from '../../../../client/cli/pull/safe-path.js'
+import fc from '../../../support/properties.js'
 
 describe('a path', () => {
   test.each([

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { Journal } from '../../../../client/cli/push/journal.js'
 import {
   apply,
@@ -13,6 +12,7 @@ import {
   type JournalRecord,
   type JournalState,
 } from '../../../../client/cli/push/journal-records.js'
+import fc from '../../../support/properties.js'
 
 let folder: string
 let file: string

@@ -1,7 +1,6 @@
 // The pure rules of a push, each by a table.
 
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import {
   ConnectionFailed,
   ContentRefused,
@@ -26,6 +25,7 @@ import { summaryLines } from '../../../../client/cli/push/summary.js'
 import { PushTally } from '../../../../client/cli/push/tally.js'
 import { endsPush, isNoRoom, outcomeOf } from '../../../../client/cli/push/verdict.js'
 import { relativePath } from '../../../../server/uploads/relative-path.js'
+import fc from '../../../support/properties.js'
 
 const OPTIONS = { status: 400 }
 
