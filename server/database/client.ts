@@ -60,6 +60,9 @@ export async function openDatabase(databaseUrl: string): Promise<Database> {
   })
   // An idle connection that the server closes emits 'error', which nobody awaits: the pool has already dropped it.
   pool.on('error', () => {})
+  // Nor does the pool listen to one that it hands from a query to a transaction, and Prisma only a moment later. An end that comes in
+  // one piece with that query's answer falls between them, and would end the process: the transaction's first query tells of it.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { statementNameGenerator: nameStatements() }),
   })

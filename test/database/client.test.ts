@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -11,12 +12,14 @@ import {
   startCluster,
   stopCluster,
 } from '../../server/database/cluster.js'
-import { createTestDatabase } from '../support/database.js'
+import { createTestDatabase, withConnection } from '../support/database.js'
 import { killCluster } from '../support/postgres.js'
+import { until } from '../support/until.js'
 
 // A PostgreSQL of its own that nobody supervises: it stays dead until the test starts it again.
 let cluster: Cluster
 let dataDir: string
+let databaseUrl: string
 let database: Database
 
 beforeAll(async () => {
@@ -26,7 +29,8 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   const { port } = await startCluster(cluster)
-  database = await openDatabase(`postgresql://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/postgres`)
+  databaseUrl = `postgresql://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/postgres`
+  database = await openDatabase(databaseUrl)
 })
 
 afterEach(async () => {
@@ -45,6 +49,23 @@ const unavailable = {
 }
 
 const select = () => database.prisma.$queryRaw`SELECT 1 AS one`
+/** As a script: waits until no query sleeps any more, ends all connections, and waits until they are gone. */
+const END_ALL_ONCE_ANSWERED = `
+  import pg from '${import.meta.resolve('pg')}'
+  const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
+  await client.connect()
+  const none = async (condition) => {
+    for (;;) {
+      const { rowCount } = await client.query(
+        "SELECT FROM pg_stat_activity WHERE application_name = 'antipasto' AND " + condition)
+      if (rowCount === 0) return
+    }
+  }
+  await none("state = 'active'")
+  await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'antipasto'")
+  await none('true')
+  await client.end()`
+
 const sleepInDatabase = (seconds: number) => database.prisma.$queryRaw`SELECT pg_sleep(${seconds})::text`
 
 /** What `work` fails with, translated. */
@@ -140,6 +161,27 @@ describe('translateDatabaseError', () => {
     await stopCluster(cluster)
     await startCluster(cluster)
     await sleep(100)
+    expect(await select()).toEqual([{ one: 1 }])
+  })
+
+  test('an answer that comes together with the end of its connection harms nobody, whoever waits for one', async () => {
+    const busy = Promise.allSettled(Array.from({ length: 10 }, () => sleepInDatabase(2)))
+    const transaction = () => database.prisma.$transaction(async (tx) => tx.$queryRaw`SELECT 1`)
+    const waiting = Promise.allSettled(Array.from({ length: 10 }, transaction))
+    await until(async () => {
+      const { rowCount } = await withConnection(databaseUrl, (client) =>
+        client.query("SELECT FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep'"),
+      )
+      return rowCount === 10 && database.connections().waiting === 10
+    })
+    // This process stands still meanwhile, as a frozen one does: it reads both in one piece.
+    const env = { ...process.env, DATABASE_URL: databaseUrl }
+    execFileSync(process.execPath, ['--input-type=module', '-e', END_ALL_ONCE_ANSWERED], { env })
+    expect((await busy).map(({ status }) => status)).toEqual(Array(10).fill('fulfilled'))
+    for (const outcome of await waiting) {
+      if (outcome.status === 'rejected')
+        expect(translateDatabaseError(outcome.reason)).toMatchObject(unavailable)
+    }
     expect(await select()).toEqual([{ one: 1 }])
   })
 
