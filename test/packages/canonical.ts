@@ -48,7 +48,7 @@ export function assertDeterministicCbor(bytes: Uint8Array): string[] {
     if (info < 24) return { count: info, next: at + 1 }
     if (info > 27) throw new Error(`An indefinite or reserved length at ${at}.`)
     const widthBytes = 2 ** (info - 24)
-    const count = Buffer.from(bytes).readUIntBE(at + 1 + Math.max(0, widthBytes - 6), Math.min(6, widthBytes))
+    const count = Number(`0x${Buffer.from(bytes.subarray(at + 1, at + 1 + widthBytes)).toString('hex')}`)
     const least = info === 24 ? 24 : 2 ** (8 * (widthBytes / 2))
     if (count < least) throw new Error(`The count ${count} in ${widthBytes} bytes at ${at}.`)
     return { count, next: at + 1 + widthBytes }

@@ -139,6 +139,22 @@ describe('the two encodings of a manifest', () => {
     )
   })
 
+  const AT_WIDTHS = [8, 16, 32, 48].flatMap((bits) => [2 ** bits - 1, 2 ** bits, 2 ** bits + 1])
+  test.each([...AT_WIDTHS, Number.MAX_SAFE_INTEGER])('of %i bytes say so in as few as can be', (bytes) => {
+    fc.assert(
+      fc.property(head, frozenFile, (empty, file) => {
+        const one = {
+          head: { ...empty, totals: { files: 1, bytes } },
+          files: [{ ...file, sizeBytes: BigInt(bytes) }],
+        }
+        const cbor = encoded(one, 'cbor')
+        assertDeterministicCbor(cbor)
+        expect(decode(cbor)).toMatchObject({ totals: { bytes }, files: [{ size: bytes }] })
+      }),
+      { numRuns: 3 },
+    )
+  })
+
   test.each([0, 1, 23, 24, 255, 256, 65_535, 65_536])('of %i files have a head that says so', (count) => {
     const empty = manifestHead(aPackage(), {
       finalizedAt: new Date(0),
