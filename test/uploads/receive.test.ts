@@ -9,6 +9,7 @@ import { AppError } from '../../server/errors.js'
 import { EMPTY_LEDGER } from '../../server/storage/store.js'
 import { type Checkpoint, type ReceiveOptions, readWhole, receive } from '../../server/uploads/receive.js'
 import fc from '../support/properties.js'
+import { until } from '../support/until.js'
 import { deferred, PartedWriter } from './parted-writer.js'
 
 const KIB = 1024
@@ -156,7 +157,7 @@ describe('a writer with boundaries', () => {
     const receiving = receive(source, options(writer, { record }))
     for (let at = 0; at < content.length; at += MIB) {
       source.write(content.subarray(at, at + MIB))
-      await sleep(30)
+      await until(() => recordedAt.length === Math.min(at / MIB + 1, 5))
     }
     source.end()
     const { checkpoint } = await receiving
@@ -209,7 +210,7 @@ describe('a writer with boundaries', () => {
     })
     const slabs = new SlabPool(8)
     const receiving = receive(body(content, [64 * KIB]), options(writer, { slabs, signal: stop.signal }))
-    await sleep(50)
+    await until(() => welcomed > 3)
     const reason = new AppError('LOCKED', 'Another request took over.')
     stop.abort(reason)
     const { checkpoint, isWhole, stopReason } = await receiving
@@ -227,9 +228,14 @@ describe('a writer with boundaries', () => {
   ])('whose part fails %s: the request ends with its error, at once', async (_, sentBytes) => {
     const failure = new AppError('UNAVAILABLE', 'The store cannot be reached.')
     const late = deferred()
+    let isAsked = false
     const writer = new PartedWriter({
       partBytes: MIB,
-      store: (startBytes) => (startBytes === MIB ? late.promise : Promise.resolve()),
+      store: async (startBytes) => {
+        if (startBytes !== MIB) return
+        isAsked = true
+        await late.promise
+      },
     })
     const slabs = new SlabPool(8)
     const recordedAt: number[] = []
@@ -237,6 +243,7 @@ describe('a writer with boundaries', () => {
     const arriving = body(content.subarray(0, sentBytes), [64 * KIB])
     const receiving = receive(arriving, options(writer, { slabs, record }))
     const outcome = expect(receiving).rejects.toBe(failure)
+    await until(() => isAsked && recordedAt.length === 1)
     await sleep(30)
     late.reject(failure)
     await outcome
@@ -261,7 +268,7 @@ describe('a writer with boundaries', () => {
     const outcome = expect(receiving).rejects.toMatchObject({ code: 'LOCKED' })
     for (let at = 0; at < 4 * MIB; at += MIB) {
       source.write(content.subarray(at, at + MIB))
-      await sleep(30)
+      await until(() => told.length === Math.min(at / MIB + 1, 3))
     }
     await outcome
     expect(told).toEqual([[0], [0, 1], [2]])
