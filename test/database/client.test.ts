@@ -49,6 +49,8 @@ const unavailable = {
 }
 
 const select = () => database.prisma.$queryRaw`SELECT 1 AS one`
+const sleepInDatabase = (seconds: number) => database.prisma.$queryRaw`SELECT pg_sleep(${seconds})::text`
+
 /** As a script: waits until no query sleeps any more, ends all connections, and waits until they are gone. */
 const END_ALL_ONCE_ANSWERED = `
   import pg from '${import.meta.resolve('pg')}'
@@ -65,8 +67,6 @@ const END_ALL_ONCE_ANSWERED = `
   await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'antipasto'")
   await none('true')
   await client.end()`
-
-const sleepInDatabase = (seconds: number) => database.prisma.$queryRaw`SELECT pg_sleep(${seconds})::text`
 
 /** What `work` fails with, translated. */
 async function failureOf(work: Promise<unknown>): Promise<unknown> {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { describeNginx } from '../deploy/describe-nginx.js'
 import { describeRadosgw } from '../support/s3.js'
+import { SEED } from '../support/seed.js'
 import { type RunReport, run } from './run.js'
 import type { Stage } from './stage/stage.js'
 import { startStage } from './stage/start-stage.js'
@@ -13,8 +14,6 @@ const DURATION_MS = 40_000
 const TIMEOUT_MS = 480_000
 const STAGE_TIMEOUT_MS = 90_000
 const LOG_TAIL_CHARACTERS = 4_000
-
-const FRESH_SEED = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000_000)
 
 describeRadosgw('Under faults', () => {
   describeNginx('with all parts', () => {
@@ -31,7 +30,7 @@ describeRadosgw('Under faults', () => {
       ['seed 1', 1],
       ['seed 2', 2],
       ['seed 3', 3],
-      [`fresh seed ${FRESH_SEED}`, FRESH_SEED],
+      [`fresh seed ${SEED}`, SEED],
     ])(
       'no acknowledged byte is lost, and nothing is left without an owner: %s',
       async (_, seed) => {

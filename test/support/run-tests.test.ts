@@ -12,12 +12,13 @@ const REPORTER = fileURLToPath(new URL('./results-reporter.js', import.meta.url)
 
 const PASSES = "test('stands', () => {}); test('stands, too', () => {})"
 const FAILS = "test('is fine', () => {}); test('is wrong', () => { throw new Error('Always.') })"
-/** Passes only when `mark` is there, which its first try makes. */
-const failsOnce = (mark: string) => `
+/** Passes only when there is a file beside it, which its first try makes. */
+const FAILS_ONCE = `
 const { existsSync, writeFileSync } = require('node:fs')
+const mark = __filename + '.mark'
 test('is late', () => {
-  if (existsSync(${JSON.stringify(mark)})) return
-  writeFileSync(${JSON.stringify(mark)}, '')
+  if (existsSync(mark)) return
+  writeFileSync(mark, '')
   throw new Error('Only once.')
 })`
 
@@ -37,8 +38,7 @@ async function run(
 ): Promise<{ code: number; lines: string[]; text: string }> {
   const root = path.join(folder, String(++count))
   await mkdir(root)
-  for (const [name, text] of Object.entries(files))
-    await writeFile(path.join(root, `${name}.test.js`), text.replaceAll('MARK', path.join(root, name)))
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(root, `${name}.test.js`), text)
   await writeFile(path.join(root, 'package.json'), '{}')
   await cp(REPORTER, path.join(root, 'reporter.mjs'))
   const config = path.join(root, 'jest.config.json')
@@ -49,9 +49,7 @@ async function run(
   const options = { config, args, workers: 1, mostFilesAgain }
   const script = `import { runTests } from '${RUN_TESTS}'; process.exitCode = await runTests(${JSON.stringify(options)})`
   return new Promise((resolve) => {
-    // What the tests around it are told is not for these.
-    const { TEST_RESULTS_FILE: _, ...env } = process.env
-    execFile(process.execPath, ['--input-type=module', '-e', script], { env }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['--input-type=module', '-e', script], (error, stdout, stderr) => {
       const code = error === null ? 0 : Number(error.code)
       resolve({ code, lines: stdout.trimEnd().split('\n'), text: stderr })
     })
@@ -64,7 +62,7 @@ test('what passes is run once', async () => {
 })
 
 test('what fails only once is run again, and named with what had failed', async () => {
-  const { code, lines, text } = await run({ one: PASSES, two: failsOnce('MARK') })
+  const { code, lines, text } = await run({ one: PASSES, two: FAILS_ONCE })
   expect(code).toBe(0)
   expect(lines.slice(-2)).toEqual([
     'Passed when run again alone: two.test.js (failed at first: is late)',
@@ -80,13 +78,13 @@ test('what fails twice, or can’t be run at all, is a failure', async () => {
 })
 
 test('many files that fail are not run again', async () => {
-  const files = { one: failsOnce('MARK'), two: failsOnce('MARK') }
+  const files = { one: FAILS_ONCE, two: FAILS_ONCE }
   const { code, lines } = await run(files, { mostFilesAgain: 1 })
   expect([code, lines]).toEqual([1, ['0 passed, 2 failed']])
 })
 
 test('what somebody has picked is not run again', async () => {
-  const { code, lines } = await run({ one: PASSES, two: failsOnce('MARK') }, { args: ['two'] })
+  const { code, lines } = await run({ one: PASSES, two: FAILS_ONCE }, { args: ['two'] })
   expect([code, lines]).toEqual([1, ['0 passed, 1 failed']])
 })
 

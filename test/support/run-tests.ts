@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { countsOf, type FileResults } from './results-reporter.js'
+import { SEED } from './seed.js'
 
 export interface RunTestsOptions {
   /** The path of Jest's configuration; its reporters have results-reporter among them. */
@@ -31,8 +32,7 @@ export async function runTests(options: RunTestsOptions): Promise<number> {
   const folder = await mkdtemp(path.join(tmpdir(), 'antipasto-results-'))
   const resultsFile = path.join(folder, 'results.json')
   // One seed for both tries: what a property or a schedule of faults has found is found again.
-  const TEST_SEED = process.env.TEST_SEED ?? String(Date.now() % 1_000_000_000)
-  const env = { ...process.env, TEST_RESULTS_FILE: resultsFile, TEST_SEED }
+  const env = { ...process.env, TEST_RESULTS_FILE: resultsFile, TEST_SEED: String(SEED) }
   try {
     const first = await runJest(options.config, env, [`--maxWorkers=${options.workers}`, ...options.args])
     const failed = first.files.filter((file) => file.failed > 0)
@@ -46,11 +46,9 @@ export async function runTests(options: RunTestsOptions): Promise<number> {
     await rm(resultsFile)
     const paths = failed.map((file) => file.path)
     const second = await runJest(options.config, env, ['--runInBand', '--runTestsByPath', ...paths])
-    for (const file of failed) {
-      const again = second.files.find((one) => one.path === file.path)
-      if (again?.failed === 0) console.log(describeSecondTry(file))
-    }
-    const files = first.files.map((file) => second.files.find((one) => one.path === file.path) ?? file)
+    const again = new Map(second.files.map((file) => [file.path, file]))
+    for (const file of failed) if (again.get(file.path)?.failed === 0) console.log(describeSecondTry(file))
+    const files = first.files.map((file) => again.get(file.path) ?? file)
     console.log(countsOf(files))
     // What Jest itself couldn't do has no file.
     return files.some((file) => file.failed > 0) ? 1 : second.exitCode

@@ -3,7 +3,6 @@
 //
 // TEST_PUSH_BYTES sets the big file's size, TEST_SEED the moments at which things break.
 
-import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { type CuttingProxy, startCuttingProxy } from '../../end-to-end/cutting-proxy.js'
 import { withConnection } from '../../support/database.js'
 import { createTestBucket, describeS3, type TestBucket } from '../../support/s3.js'
+import { SEED } from '../../support/seed.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { type CliResult, type RunningCli, startCli } from '../cli/run.js'
 import { expectArrived, reportsOf } from './arrival.js'
@@ -86,11 +86,10 @@ describeS3('antipasto push, on a server with an S3 store', () => {
 })
 
 async function pushThroughFaults(bigBytes: number): Promise<void> {
-  const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31))
   line.forwardTo(server.url)
   const files = [
-    ...(await makeFolder(path.join(folder, 'tree'), { fileCount: FILE_COUNT, seed })),
-    await makeFile(path.join(folder, 'big.bin'), bigBytes, seed),
+    ...(await makeFolder(path.join(folder, 'tree'), { fileCount: FILE_COUNT, seed: SEED })),
+    await makeFile(path.join(folder, 'big.bin'), bigBytes, SEED),
   ]
   const folderBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) - bigBytes
   const faults = planFaults(
@@ -98,7 +97,7 @@ async function pushThroughFaults(bigBytes: number): Promise<void> {
       { fromBytes: 1, toBytes: 0.95 * folderBytes, counts: FOLDER_FAULTS },
       { fromBytes: folderBytes, toBytes: folderBytes + 0.95 * bigBytes, counts: BIG_FILE_FAULTS },
     ],
-    seed,
+    SEED,
   )
   const startedAt = performance.now()
   const run = new Run()
@@ -109,11 +108,11 @@ async function pushThroughFaults(bigBytes: number): Promise<void> {
     await expectArrived(server, LABEL, files)
     const repeated = await expectNothingRepeated(files, run)
     console.info(
-      `seed ${seed}: ${Math.round(folderBytes / MIB)} + ${bigBytes / MIB} MiB in ${seconds(startedAt)} s, ` +
+      `seed ${SEED}: ${Math.round(folderBytes / MIB)} + ${bigBytes / MIB} MiB in ${seconds(startedAt)} s, ` +
         `${run.clientKills} kills of the client, ${run.serverKilledAtMs.length} of the server; ${repeated}`,
     )
   } catch (error) {
-    console.error(`TEST_SEED=${seed}\n${run.printed()}`)
+    console.error(`TEST_SEED=${SEED}\n${run.printed()}`)
     throw error
   } finally {
     await run.stop()
