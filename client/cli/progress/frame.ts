@@ -1,7 +1,7 @@
 // The display on a terminal as lines, for any width. Pure.
 
-import cliTruncate from 'cli-truncate'
 import { formatBytes, formatDuration, percentArrived } from '../../format.js'
+import { truncated } from '../display-width.js'
 import type { RunningFile, TallyView } from './tally.js'
 
 /** More than this is no news to anybody, and terminals have 24 lines. */
@@ -26,7 +26,7 @@ export function frameOf(view: TallyView, columns: number, nowMs: number): string
   const lines = shown.flatMap((file) => fileLines(file, columns))
   if (files.length > shown.length) lines.push(`  and ${files.length - shown.length} more`)
   lines.push(totalLine(view, columns))
-  return lines.map((line) => cliTruncate(line, columns))
+  return lines.map((line) => truncated(line, columns))
 }
 
 /** "312 of 10,000 files, 1.20 GB of 4.00 GB (30 %), 12.3 MB/s, 3 min 20 s left" */
@@ -98,5 +98,5 @@ function bar(percent: number | null, columns: number): string {
 
 /** Names of a folder differ at their end, and the end tells what a file is. */
 function shortened(name: string, columns: number): string {
-  return cliTruncate(name, Math.max(columns, 1), { position: 'middle' })
+  return truncated(name, Math.max(columns, 1), 'middle')
 }
