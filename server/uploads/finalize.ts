@@ -72,7 +72,7 @@ export class Finalizer {
   }
 
   /**
-   * Takes an upload whose every byte is durable to its last state, and frees its lease.
+   * Takes an upload whose every byte is durable to its last state, and frees its lease, also when it throws.
    *
    * @param digests what was computed on the way in; null makes it read the object again, in the background
    * @param stored where its last bytes are, as far as the ledger hasn't named them yet
@@ -87,6 +87,22 @@ export class Finalizer {
     digests: Digests | null,
     stored: Ledger,
     patienceMs = PATIENCE_MS,
+  ): Promise<Upload> {
+    try {
+      return await this.#finish(lease, upload, digests, stored, patienceMs)
+    } catch (error) {
+      // When the database fails before an end is recorded, nobody else may be kept waiting for us.
+      await this.#options.leases.release(lease, false)
+      throw error
+    }
+  }
+
+  async #finish(
+    lease: Lease,
+    upload: Upload,
+    digests: Digests | null,
+    stored: Ledger,
+    patienceMs: number,
   ): Promise<Upload> {
     const { records } = this.#options
     const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)

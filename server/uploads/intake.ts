@@ -12,13 +12,7 @@ import type { SlabPool } from '../digests/slabs.js'
 import { AppError, isAppError } from '../errors.js'
 import { NO_USAGE } from '../quotas/quota.js'
 import type { QuotaRecords } from '../quotas/records.js'
-import {
-  EMPTY_LEDGER,
-  type Ledger,
-  MOST_COMPOSE_SOURCES,
-  type Store,
-  type TemporaryWriter,
-} from '../storage/store.js'
+import { EMPTY_LEDGER, MOST_COMPOSE_SOURCES, type Store, type TemporaryWriter } from '../storage/store.js'
 import { aboutUpload, traced } from '../tracing/span.js'
 import type { Concatenations } from './concatenations.js'
 import { type Finalizer, knownDigests } from './finalize.js'
@@ -462,7 +456,13 @@ export class Intake {
         if (isLast && (upload.finish === 'auto' || (upload.finish === 'once' && isWhole))) {
           const digests = digest === null ? null : await traced('digests.finish', {}, () => digest.digests())
           isOurs = false
-          const finished = await this.#finish(lease, upload, digests, checkpoint.stored, options.patienceMs)
+          const finished = await finalizer.finish(
+            lease,
+            upload,
+            digests,
+            checkpoint.stored,
+            options.patienceMs,
+          )
           writer.confirm(checkpoint.stored)
           observed.acknowledge(checkpoint.offsetBytes)
           return finished
@@ -553,7 +553,8 @@ export class Intake {
       const complete = await records.declareComplete(lease, completion.declared)
       return await finalizer.finishWhole(lease, complete)
     } catch (error) {
-      if (!isAppError(error, 'HASH_MISMATCH', 'CONTENT_REFUSED')) await leases.release(lease, false)
+      // Of no effect after finishing, which has freed it.
+      await leases.release(lease, false)
       throw error
     }
   }
@@ -640,22 +641,6 @@ export class Intake {
     } catch (error) {
       this.#options.log.warn({ err: error, upload: upload.id }, 'a saved digest state could not be read')
       return null
-    }
-  }
-
-  async #finish(
-    lease: Lease,
-    upload: Upload,
-    digests: Digests | null,
-    stored: Ledger,
-    patienceMs?: number,
-  ): Promise<Upload> {
-    try {
-      return await this.#options.finalizer.finish(lease, upload, digests, stored, patienceMs)
-    } catch (error) {
-      // Finishing frees the lease when it ends an upload; when the database failed before that, we do.
-      await this.#options.leases.release(lease, false)
-      throw error
     }
   }
 }

@@ -278,6 +278,41 @@ describe('what does not fit', () => {
   )
 })
 
+describe('a database that refuses to write for a moment, as on a full disk', () => {
+  afterEach(() => ground.rows('DROP TRIGGER IF EXISTS refuse ON uploads'))
+
+  /** No upload can begin to be finished, or fail. */
+  const refuse = () =>
+    ground.rows(`
+      CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON uploads FOR EACH ROW
+        WHEN (NEW.state <> OLD.state AND NEW.state IN ('finalizing', 'failed')) EXECUTE FUNCTION refuse()`)
+  const relent = () => ground.rows('DROP TRIGGER refuse ON uploads')
+
+  test('leaves it to whoever comes first, another instance, too', async () => {
+    const id = await wholeButReceiving()
+    await ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
+    await refuse()
+    await here.finalizer.resume(id)
+    expect(await here.records.get(id, EVERYONE)).toMatchObject({ state: 'receiving', isHeld: false })
+    expect(here.leases.heldCount).toBe(0)
+    await relent()
+    await there.finalizer.resume(id)
+    await expectReady(id)
+  })
+
+  test('is tried again by itself, what has to fail, too', async () => {
+    const id = await interrupted({ declared: { sha1: '0'.repeat(40) } })
+    await refuse()
+    await here.finalizer.resume(id)
+    expect(await here.records.get(id, EVERYONE)).toMatchObject({ state: 'finalizing', isHeld: false })
+    await relent()
+    expect(await untilState(id, 'failed')).toMatchObject({ errorCode: 'HASH_MISMATCH', isHeld: false })
+    expect(here.leases.heldCount).toBe(0)
+  })
+})
+
 describe('a store that is away for a while', () => {
   const objects = () => path.join(ground.folder, 'objects')
 
