@@ -281,14 +281,16 @@ class Comparison {
     }
     const claimed = await leases.tryClaim(upload.id, upload.state)
     if (claimed === null) return (await this.#unfinished(upload.id))?.isHeld === true ? 'held' : null
-    if (await this.#hasItsBytes(claimed.upload)) {
-      await leases.release(claimed.lease, false)
-      return null
+    let isRecorded = false
+    try {
+      if (await this.#hasItsBytes(claimed.upload)) return null
+      const { discarded } = await records.commitFailed(claimed.lease, lostBytes(), null)
+      isRecorded = true
+      await garbage.empty(discarded)
+      return 'marked'
+    } finally {
+      await leases.release(claimed.lease, isRecorded)
     }
-    const { discarded } = await records.commitFailed(claimed.lease, lostBytes(), null)
-    await leases.release(claimed.lease, true)
-    await garbage.empty(discarded)
-    return 'marked'
   }
 
   // ---- Records among themselves: each is one statement, so it sees one moment
