@@ -198,7 +198,7 @@ function directive(policy: string, name: string): string[] {
   return found?.slice(1) ?? []
 }
 
-// What is measured isn't the better of two.
+// Not tried again in place: what slowed the first measurement slows the second.
 jest.retryTimes(0)
 
 function median(values: readonly number[]): number {
