@@ -88,40 +88,30 @@ export class Finalizer {
     stored: Ledger,
     patienceMs = PATIENCE_MS,
   ): Promise<Upload> {
+    const { records, leases } = this.#options
     try {
-      return await this.#finish(lease, upload, digests, stored, patienceMs)
+      const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)
+      if (mismatch !== null) {
+        const failed = await this.#commitFailed(lease, mismatch, digests)
+        await this.#letGo(lease, failed.discarded)
+        throw ofUpload(mismatch, upload.id)
+      }
+      const finalizing =
+        upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests, stored)
+      const finishing = traced('upload.finish', aboutUpload(upload.id), () =>
+        this.#complete(lease, finalizing, digests),
+      )
+      this.#inBackground.add(finishing)
+      void finishing.finally(() => this.#inBackground.delete(finishing))
+      if (digests === null) return finalizing
+      const finished = await withPatience(finishing, patienceMs, finalizing)
+      if (finished.errorCode !== 'CONTENT_REFUSED') return finished
+      throw ofUpload(new AppError('CONTENT_REFUSED', finished.errorDetail ?? ''), upload.id)
     } catch (error) {
       // When the database fails before an end is recorded, nobody else may be kept waiting for us.
-      await this.#options.leases.release(lease, false)
+      await leases.release(lease, false)
       throw error
     }
-  }
-
-  async #finish(
-    lease: Lease,
-    upload: Upload,
-    digests: Digests | null,
-    stored: Ledger,
-    patienceMs: number,
-  ): Promise<Upload> {
-    const { records } = this.#options
-    const mismatch = digests === null ? null : declaredMismatch(declaredDigests(upload), digests)
-    if (mismatch !== null) {
-      const failed = await this.#commitFailed(lease, mismatch, digests)
-      await this.#letGo(lease, failed.discarded)
-      throw ofUpload(mismatch, upload.id)
-    }
-    const finalizing =
-      upload.state === 'finalizing' ? upload : await records.beginFinalizing(lease, digests, stored)
-    const finishing = traced('upload.finish', aboutUpload(upload.id), () =>
-      this.#complete(lease, finalizing, digests),
-    )
-    this.#inBackground.add(finishing)
-    void finishing.finally(() => this.#inBackground.delete(finishing))
-    if (digests === null) return finalizing
-    const finished = await withPatience(finishing, patienceMs, finalizing)
-    if (finished.errorCode !== 'CONTENT_REFUSED') return finished
-    throw ofUpload(new AppError('CONTENT_REFUSED', finished.errorDetail ?? ''), upload.id)
   }
 
   /** As `finish`, for an upload whose every byte is in the records: they tell its digests, or that it has to be read again. */

@@ -112,7 +112,7 @@ test('1,000 bodies of a byte a second hold up no normal upload, and end with 408
   expect(created).toMatchObject({ status: 201, headers: { 'upload-offset': String(content.length) } })
   // It came to its end long before the crowd, which it would outlast if it had to wait for memory that the crowd has.
   // A database that is too busy for a moment may have sent some away.
-  expect(slow.filter(({ client }) => client.answer === '').length).toBeGreaterThan(SLOW_CLIENTS / 2)
+  expect(slow.filter(({ client }) => client.answer === '').length).toBeGreaterThan(SLOW_CLIENTS * 0.9)
 
   await Promise.all(slow.map(({ over }) => over))
   const tooSlow = slow.filter(({ client }) => client.answer.startsWith('HTTP/1.1 408 Request Timeout'))

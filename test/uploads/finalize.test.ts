@@ -89,6 +89,10 @@ async function wholeButReceiving({ knowsDigests = true } = {}): Promise<string> 
   return id
 }
 
+/** As when its lease has lapsed. */
+const free = (id: string) =>
+  ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
+
 const stateOf = async (id: string) => (await here.records.get(id, EVERYONE)).state
 
 async function untilState(id: string, state: Upload['state']): Promise<Upload> {
@@ -182,8 +186,6 @@ describe('an interrupted finishing', () => {
 })
 
 describe('an upload that has every byte, and was not begun to be finished', () => {
-  const free = (id: string) =>
-    ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
   const due = async () => (await here.endings.findSweepable(3600, [], 200)).map(({ id }) => id)
 
   test.each([true, false])(
@@ -279,8 +281,6 @@ describe('what does not fit', () => {
 })
 
 describe('a database that refuses to write for a moment, as on a full disk', () => {
-  afterEach(() => ground.rows('DROP TRIGGER IF EXISTS refuse ON uploads'))
-
   /** No upload can begin to be finished, or fail. */
   const refuse = () =>
     ground.rows(`
@@ -288,11 +288,12 @@ describe('a database that refuses to write for a moment, as on a full disk', () 
         $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
       CREATE TRIGGER refuse BEFORE UPDATE ON uploads FOR EACH ROW
         WHEN (NEW.state <> OLD.state AND NEW.state IN ('finalizing', 'failed')) EXECUTE FUNCTION refuse()`)
-  const relent = () => ground.rows('DROP TRIGGER refuse ON uploads')
+  const relent = () => ground.rows('DROP TRIGGER IF EXISTS refuse ON uploads')
+  afterEach(relent)
 
   test('leaves it to whoever comes first, another instance, too', async () => {
     const id = await wholeButReceiving()
-    await ground.rows('UPDATE uploads SET lease_holder = NULL, lease_until = NULL WHERE id = $1', [id])
+    await free(id)
     await refuse()
     await here.finalizer.resume(id)
     expect(await here.records.get(id, EVERYONE)).toMatchObject({ state: 'receiving', isHeld: false })
